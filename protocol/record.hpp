@@ -1,0 +1,100 @@
+#pragma once
+
+#include <compare>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/roster.hpp"
+
+namespace clarity {
+
+enum class ServiceState { waiting, downloading, starting, running, stopped, failed };
+enum class Health { unknown, healthy, unhealthy };
+
+[[nodiscard]] std::string_view name_of(ServiceState state);
+[[nodiscard]] std::string_view name_of(Health health);
+
+/// What a node says of one of its services.
+struct ServiceStatus {
+    std::string name;
+    std::string version;  ///< installed; empty = none yet
+    ServiceState state = ServiceState::waiting;
+    Health health = Health::unknown;
+    std::int64_t since_unix_ms = 0;  ///< of `state`
+    std::uint64_t plan_seq = 0;      ///< the plan this service was last brought to
+    std::uint32_t restarts = 0;
+    std::string detail;  ///< one line for people: why it failed, what it waits for
+    std::vector<std::string> drift;
+};
+
+/// What a node holds of one artifact, and what moving it cost.
+struct Holding {
+    Digest sha256;
+    std::string artifact;
+    std::string version;
+    std::uint64_t size_bytes = 0;
+    std::uint32_t pieces = 0;
+    std::uint32_t pieces_have = 0;
+    bool complete = false;  ///< all pieces here and the whole file's SHA-256 checked
+    std::uint64_t wan_bytes = 0;  ///< pulled by this node from the origin
+    std::uint64_t lan_bytes = 0;  ///< received by this node from peers
+    std::string error;            ///< last thing that went wrong: artifact, piece, repository
+};
+
+/// "I fetch this artifact from its origin for the site."
+struct FetchClaim {
+    Digest sha256;
+    std::int64_t since_unix_ms = 0;
+    std::uint32_t pieces_fetched = 0;
+    std::uint64_t rate_bytes_s = 0;
+};
+
+/// A document this node refused, so that status shows it.
+struct Refusal {
+    std::string document;  ///< "plan", "roster", "manifest"
+    std::string digest;
+    std::uint64_t seq = 0;
+    std::string code;  ///< name_of(Errc)
+    std::string message;
+    std::int64_t at_unix_ms = 0;
+};
+
+/// Orders one owner's records.
+struct RecordVersion {
+    std::uint64_t incarnation = 0;
+    std::uint64_t seq = 0;
+    auto operator<=>(const RecordVersion&) const = default;
+};
+
+/// What a node is and does, signed by itself (identity key), on change only.
+struct Record {
+    std::string site;
+    std::string server_id;
+    RecordVersion version;
+    std::string agent_version;
+    std::int64_t started_unix_ms = 0;
+    std::int64_t updated_unix_ms = 0;
+    std::uint64_t roster_epoch = 0;
+    std::uint64_t plan_seq = 0;  ///< highest accepted
+    Digest plan_digest;
+    bool reaches_coordinator = false;
+    bool plan_settled = false;  ///< every service is where plan_seq wants it, or has failed
+    bool plan_failed = false;
+    std::vector<ServiceStatus> services;
+    std::vector<Holding> holdings;
+    std::vector<FetchClaim> claims;
+    std::vector<Refusal> refusals;
+    std::vector<std::string> notices;  ///< lines for an operator: "no Docker engine on this host"
+
+    [[nodiscard]] Bytes encode() const;
+    [[nodiscard]] static Result<Record> decode(std::string_view payload);
+};
+
+inline constexpr std::size_t record_max_bytes = 60U << 10;
+
+/// The envelope's record, once it is known to be its owner's: signed by the key that the roster
+/// gives the server that it names, for this site.
+[[nodiscard]] Result<Record> verify_record(const Roster& roster, const Envelope& envelope);
+
+}  // namespace clarity
