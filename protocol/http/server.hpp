@@ -75,7 +75,7 @@ class Server {
     /// Stops listening and closes all connections; the destructor does it too.
     void stop();
 
-    /// The RESTinio server behind it (plain or TLS). Public so that the source can define both.
+    /// The RESTinio server behind it, plain or TLS. Public so that the source can derive from it.
     struct Impl;
 
   private:
