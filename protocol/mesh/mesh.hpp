@@ -1,0 +1,239 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "protocol/bytes.hpp"
+#include "protocol/record.hpp"
+
+/// The site's membership and shared state as a pure state machine.
+///
+/// Specification: SWIM (Das, Gupta, Motivala, DSN 2002), Lifeguard (Dadgar, Phillips, Currey, 2017),
+/// push gossip with bucketed anti-entropy (Demers et al., PODC 1987), Plumtree's split between eager
+/// bodies and lazy announcements (Leitão, Pereira, Rodrigues, 2007). docs/protocol.md has the frames.
+///
+/// Rationale: the roster says who belongs, so membership is full knowledge and nobody is discovered;
+/// only liveness is gossiped. Everything a node sends per round is bounded, whatever the site's size.
+namespace clarity::mesh {
+
+/// What a member is to us. `unknown`: in the roster, never heard of since we started.
+enum class State { unknown, alive, suspect, dead, left };
+
+/// "alive", "suspect", "dead", "left" or "unknown", as status prints them.
+[[nodiscard]] std::string_view name_of(State state);
+
+/// One server of the roster. Addresses are the transport's business.
+struct MemberSpec {
+    std::string id;
+};
+
+/// What we know of one member, and how fresh that is.
+struct MemberView {
+    std::string id;
+    State state = State::unknown;
+    std::int64_t last_heard_ms = -1;  ///< mesh time of the freshest evidence of life; -1 = never
+    std::string witness;  ///< who had that evidence: our own id = a frame from it; empty = nobody
+    std::uint64_t incarnation = 0;
+};
+
+/// A document that somebody offers. `digest` names it (Envelope::digest()); `size_bytes` is that of
+/// the body as it travels.
+struct DocumentAd {
+    std::string kind;  ///< "root", "roster", "plan", "manifest", "beacon"; at most 32 bytes
+    std::string key;   ///< what it is about within the kind; at most 128 bytes
+    std::uint64_t version = 0;
+    Digest digest;
+    std::uint64_t size_bytes = 0;
+};
+
+/// A record as it is stored and passed on: the owner's signed envelope, never re-encoded.
+struct StoredRecord {
+    RecordVersion version;
+    Bytes bytes;
+    std::int64_t received_ms = 0;
+    std::uint64_t hash = 0;  ///< first 8 bytes of SHA-256(bytes): tells equal versions apart
+};
+
+/// May `bytes` be stored as `owner`'s record of this version? Checks signature, site, owner and
+/// version. Called on the mesh's thread, once per new record.
+using RecordVerifier =
+    std::function<bool(const std::string& owner, RecordVersion version, std::string_view bytes)>;
+/// Are `bytes` the document that `ad.digest` names? Checks integrity; policy is the owner's.
+using DocumentVerifier = std::function<bool(const DocumentAd& ad, std::string_view bytes)>;
+
+/// Everything that can be tuned. The defaults suit a LAN of 2 to some thousand nodes.
+struct Settings {
+    std::string site;  ///< in every frame; frames of another site are dropped
+    std::string self;  ///< our server id
+    std::uint64_t seed = 1;
+    RecordVerifier verify_record;      ///< none = every record is refused
+    DocumentVerifier verify_document;  ///< none = every document is refused
+
+    std::int64_t probe_interval_ms = 1000;
+    std::int64_t probe_timeout_ms = 400;  ///< direct; then indirect until the interval is over
+    std::uint32_t indirect_probes = 3;
+    std::int64_t suspicion_min_ms = 2000;     ///< raised by 1.1 × log10(N) probe intervals
+    std::uint32_t suspicion_max_factor = 3;   ///< with a single accuser
+    std::uint32_t suspicion_confirmations = 3;///< independent accusers that bring it to the minimum
+    std::uint32_t local_health_max = 8;
+
+    std::uint32_t active_peers = 8;  ///< who we talk to all the time (open connections)
+    std::uint32_t push_fanout = 3;   ///< of those, who get a fresh record's body at once
+    std::int64_t push_delay_ms = 5;  ///< changes within this time share a frame
+    std::int64_t gossip_interval_ms = 100;  ///< repeats of what is fresh
+    std::int64_t pull_delay_ms = 30;        ///< an announced body may still be on its way
+    std::int64_t pull_timeout_ms = 250;     ///< doubles per attempt
+    std::int64_t pull_timeout_max_ms = 5000;
+    std::int64_t anti_entropy_ms = 1500;    ///< ± a third
+    std::int64_t heal_interval_ms = 5000;   ///< ± a third: a try at one member that is not alive
+    std::int64_t boot_interval_ms = 250;    ///< tries at unknown members after a start
+
+    std::size_t eager_record_max_bytes = 8U << 10;   ///< larger ones are announced, then pulled
+    std::size_t delta_max_bytes = 64U << 10;         ///< records per frame; a document's part
+    std::size_t documents_max = 4096;                ///< offered here
+    std::size_t pulls_max = 4;                       ///< documents pulled at once
+    std::uint32_t parts_served_max_s = 2048;         ///< document parts served per second
+};
+
+inline constexpr std::size_t frame_max_bytes = 256U << 10;
+inline constexpr std::size_t stored_record_max_bytes = 64U << 10;
+inline constexpr std::size_t mesh_document_max_bytes = 16U << 20;
+
+// ---- Effects: what the owner must do, in this order --------------------------------------------
+
+/// Send `frame` to a member. May be dropped or fail: the mesh repairs itself.
+struct Send {
+    std::string to;
+    Bytes frame;
+};
+/// A member's state changed in our eyes.
+struct MemberChanged {
+    std::string id;
+    State state;
+};
+/// A newer record of another member was verified and stored (see Mesh::records()).
+struct RecordReceived {
+    std::string owner;
+    RecordVersion version;
+    Bytes bytes;
+};
+/// `from` offers a document that is neither offered here nor wanted. Repeated at most every 10 s per
+/// digest while somebody still announces it, so that a refused document can be reconsidered.
+struct AdSeen {
+    std::string from;
+    DocumentAd ad;
+};
+/// A wanted document is complete and its integrity checked. Call offer() to pass it on.
+struct DocumentReceived {
+    DocumentAd ad;
+    Bytes body;
+    std::string from;
+};
+/// Store this value durably before any later effect of this object is carried out.
+struct StoreIncarnation {
+    std::uint64_t value;
+};
+/// Peers hold a record of ours that is newer than, or differs from, the one we have (lost disk):
+/// sign the record again at next_version() and call set_own_record().
+struct RecordJump {};
+/// Two records with the owner's signature, the same version and different bytes. `bytes` was refused
+/// and is evidence, with the one in records(); reported once per pair.
+struct Equivocation {
+    std::string owner;
+    RecordVersion version;
+    Bytes bytes;
+    std::string from;
+};
+
+using Effect = std::variant<Send, MemberChanged, RecordReceived, AdSeen, DocumentReceived,
+                            StoreIncarnation, RecordJump, Equivocation>;
+
+/// Since the start; for metrics and tests.
+struct Counters {
+    std::uint64_t frames_sent = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t frames_received = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t dropped_malformed = 0;   ///< not a frame within the limits
+    std::uint64_t dropped_version = 0;     ///< another protocol version
+    std::uint64_t dropped_site = 0;        ///< another site's frame
+    std::uint64_t dropped_stranger = 0;    ///< sender not in the roster (or we are not)
+    std::uint64_t records_refused = 0;     ///< verify_record said no, or too large
+    std::uint64_t equivocations = 0;
+    std::uint64_t documents_refused = 0;   ///< verify_document said no
+    std::uint64_t probes = 0;
+    std::uint64_t probes_failed = 0;
+    std::uint64_t refutations = 0;         ///< we had to say that we are alive
+    std::uint64_t local_health = 0;        ///< now: 0 = well, local_health_max = very late
+};
+
+/// Spreads membership, records and documents among the members of one site.
+///
+/// Sans-IO: owns no socket, thread or timer and never reads a clock. The owner passes in what
+/// happened and when, carries out take_effects() in order after every call, and calls on_time() at
+/// deadline(). Same inputs and seed, same outputs. Not thread-safe: one thread owns it. Times are
+/// milliseconds of any clock that does not go back.
+class Mesh {
+  public:
+    /// `first_incarnation`: above every one that this server used before (stored + 1); asked to be
+    /// stored again by the first StoreIncarnation effect.
+    Mesh(Settings settings, std::uint64_t first_incarnation);
+    ~Mesh();
+    Mesh(Mesh&&) noexcept;
+    Mesh& operator=(Mesh&&) noexcept;
+
+    /// The roster's members, ourselves included (if we are absent, the mesh falls silent). Who is
+    /// gone from it is forgotten, with its record, and its frames are dropped from now on.
+    void set_members(std::int64_t now_ms, const std::vector<MemberSpec>& members);
+
+    /// A frame from a member that the transport has authenticated.
+    void receive(std::int64_t now_ms, const std::string& from, std::string_view frame);
+    /// A hint that a member cannot be reached: it is probed at once, never believed.
+    void peer_unreachable(std::int64_t now_ms, const std::string& member);
+    void on_time(std::int64_t now_ms);
+    /// When on_time() is due next.
+    [[nodiscard]] std::int64_t deadline() const;
+
+    /// The version to sign our next record with.
+    [[nodiscard]] RecordVersion next_version() const;
+    /// Our record, signed at next_version(); an older version than the stored one is ignored.
+    void set_own_record(std::int64_t now_ms, RecordVersion version, Bytes signed_envelope);
+    /// Newest verified record of each member, ours included.
+    [[nodiscard]] const std::map<std::string, StoredRecord>& records() const;
+
+    /// Holds a document for everybody and announces it at once. Same digest again: nothing.
+    /// Over a limit (16 MiB, documents_max): ignored, and counted in documents_refused.
+    void offer(std::int64_t now_ms, const DocumentAd& ad, Bytes body);
+    /// Stops offering, and wanting, a document.
+    void withdraw(const Digest& digest);
+    /// Pulls a document from whoever has it, until it comes or is withdrawn.
+    void want(std::int64_t now_ms, const Digest& digest);
+    /// What is offered here.
+    [[nodiscard]] std::vector<DocumentAd> offered() const;
+
+    /// Every member of the roster, by id; ourselves included.
+    [[nodiscard]] std::vector<MemberView> members() const;
+    /// Members that we talk to all the time: keep connections to these open, others may be closed
+    /// when idle.
+    [[nodiscard]] std::vector<std::string> active_peers() const;
+    [[nodiscard]] std::uint64_t incarnation() const;
+    [[nodiscard]] Counters counters() const;
+
+    /// Says good-bye: peers see `left` at once. Only take_effects() makes sense afterwards.
+    void leave(std::int64_t now_ms);
+
+    /// What happened since the last call, in order.
+    [[nodiscard]] std::vector<Effect> take_effects();
+
+  private:
+    class Core;
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace clarity::mesh
