@@ -1,0 +1,34 @@
+#include "protocol/metrics/metrics.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+namespace clarity {
+
+struct Metrics::Families {
+    prometheus::Registry registry;
+};
+
+Metrics::Metrics() : families_(std::make_unique<Families>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::add(const std::string& name, const std::string& help, double amount,
+                  const Labels& labels) {
+    // Registering an existing family or metric returns the one that is there.
+    prometheus::BuildCounter().Name(name).Help(help).Register(families_->registry).Add(labels)
+        .Increment(amount);
+}
+
+void Metrics::set(const std::string& name, const std::string& help, double value,
+                  const Labels& labels) {
+    prometheus::BuildGauge().Name(name).Help(help).Register(families_->registry).Add(labels)
+        .Set(value);
+}
+
+std::string Metrics::text() const {
+    return prometheus::TextSerializer().Serialize(families_->registry.Collect());
+}
+
+}  // namespace clarity

@@ -1,0 +1,144 @@
+"""Runs every test there is and ends with one line: N passed, N failed, N skipped.
+
+Unit tests are the Catch2 programs in build/…/bin/test_*, counted by test case. Lint, fuzz and
+end-to-end tests are the Python and C++ programs listed below. A test that cannot run on a machine
+prints a line "SKIP: reason"; all reasons are printed again at the end.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Tally:
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+        self.skips = []
+
+    def note_skips(self, name, text):
+        for line in re.findall(r"^SKIP: (.*)$", text, re.M):
+            self.skips.append(f"{name}: {line}")
+
+
+def run(command, timeout_s, cwd=ROOT, env=None):
+    """Exit code (None = deadline passed) and everything printed."""
+    process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, text=True,
+                               errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    try:
+        text, _ = process.communicate(timeout=timeout_s)
+        return process.returncode, text
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        text, _ = process.communicate()
+        return None, text
+
+
+def report(name, code, text, seconds):
+    verdict = "ok" if code == 0 else ("DEADLINE PASSED" if code is None else "FAILED")
+    print(f"{verdict:>7}  {name}  ({seconds:.1f} s)", flush=True)
+    if code != 0:
+        print("\n".join("         " + line for line in text.splitlines()[-150:]), flush=True)
+
+
+def unit_program(tally, program):
+    started = time.monotonic()
+    code, text = run([str(program)], 300)
+    report(program.name, code, text, time.monotonic() - started)
+    tally.note_skips(program.name, text)
+    if found := re.search(r"All tests passed \(\d+ assertions? in (\d+) test cases?\)", text):
+        tally.passed += int(found.group(1))
+    elif found := re.search(r"test cases:\s*\d+\s*(?:\|\s*(\d+) passed\s*)?\|\s*(\d+) failed", text):
+        tally.passed += int(found.group(1) or 0)
+        tally.failed += [f"{program.name} (see above)"] * int(found.group(2))
+    elif code != 0:
+        tally.failed.append(f"{program.name}: ended with {code} before its summary")
+    if code != 0 and not any(program.name in each for each in tally.failed):
+        tally.failed.append(f"{program.name}: exit code {code}")
+
+
+def script(tally, name, command, timeout_s):
+    """A program that prints "PASS: name" and "FAIL: name" lines, one per case."""
+    started = time.monotonic()
+    code, text = run(command, timeout_s)
+    report(name, code, text, time.monotonic() - started)
+    if code == 0:
+        for line in re.findall(r"^(?:PASS|FIGURE|NOTE): .*$", text, re.M):
+            print("         " + line, flush=True)
+    tally.note_skips(name, text)
+    tally.passed += len(re.findall(r"^PASS: ", text, re.M))
+    failed = re.findall(r"^FAIL: (.*)$", text, re.M)
+    tally.failed += [f"{name}: {each}" for each in failed]
+    if code != 0 and not failed:
+        tally.failed.append(f"{name}: {'deadline passed' if code is None else f'exit code {code}'}")
+
+
+def fuzz(tally):
+    if shutil.which("clang++") is None:
+        print("SKIP: fuzz: clang++ is not installed")
+        tally.skips.append("fuzz: clang++ is not installed")
+        return
+    seconds = os.environ.get("CLARITY_FUZZ_SECONDS", "5")
+    code, text = run(["sh", "-c", "cmake --preset fuzz && cmake --build build/fuzz"], 1200)
+    if code != 0:
+        report("fuzz build", code, text, 0)
+        tally.failed.append("fuzz: the fuzzers do not build")
+        return
+    for program in sorted((ROOT / "build/fuzz/bin").glob("fuzz_*")):
+        started = time.monotonic()
+        code, text = run([str(program), f"-max_total_time={seconds}", "-max_len=65536",
+                          "-print_final_stats=0", "-verbosity=0", "-rss_limit_mb=2048",
+                          "-artifact_prefix=/tmp/"], 60 + int(seconds))
+        report(program.name, code, text, time.monotonic() - started)
+        if code == 0:
+            tally.passed += 1
+        else:
+            tally.failed.append(f"{program.name}: a finding, see above")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default="build/dev")
+    parser.add_argument("--unit", action="store_true")
+    parser.add_argument("--e2e", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("filter", nargs="?", default="")
+    options = parser.parse_args()
+    tally = Tally()
+    everything = not options.unit and not options.e2e
+    wanted = lambda name: options.filter in name  # noqa: E731
+
+    if options.unit or everything:
+        for program in sorted((ROOT / options.build / "bin").glob("test_*")):
+            if wanted(program.name):
+                unit_program(tally, program)
+        if wanted("lint"):
+            script(tally, "lint", [sys.executable, "tests/lint/lint.py"], 120)
+        if not options.quick and wanted("fuzz"):
+            fuzz(tally)
+    if options.e2e or everything:
+        for case in sorted((ROOT / "tests/e2e").glob("*_e2e.py")):
+            if wanted(case.stem):
+                script(tally, case.stem, [sys.executable, str(case), "--build", options.build], 900)
+
+    if tally.skips:
+        print("\nSkipped:")
+        for each in tally.skips:
+            print(f"  {each}")
+    if tally.failed:
+        print("\nFailed:")
+        for each in tally.failed:
+            print(f"  {each}")
+    print(f"\n{tally.passed} passed, {len(tally.failed)} failed, {len(tally.skips)} skipped")
+    return 1 if tally.failed or tally.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
