@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "protocol/manifest.hpp"
+#include "storage/kv.hpp"
+
+namespace clarity {
+
+struct CacheSettings {
+    std::string root;  ///< folder; objects/ and partial/ are made in it
+    std::uint64_t size_max_bytes = 0;  ///< of complete and partial files; 0 = no limit
+    /// collect() starts above the high mark and stops below the low one, in percent of the limit.
+    std::uint32_t high_percent = 95;
+    std::uint32_t low_percent = 80;
+    /// begin() refuses (no_space) what would leave less than this free on the disk.
+    std::uint64_t disk_reserve_bytes = 64ULL << 20;
+};
+
+/// One artifact in the cache.
+struct CachedArtifact {
+    Digest sha256;
+    std::string artifact;
+    std::string version;
+    std::uint64_t size_bytes = 0;
+    std::uint32_t piece_size_bytes = 0;
+    bool complete = false;
+    std::vector<bool> pieces;  ///< which are on disk; all true when complete
+    std::int64_t last_used_unix_s = 0;
+    std::set<std::string> pins;  ///< who needs it: "running:smsgateway", "rollback:…"
+};
+
+/// Content-addressed artifacts on this server's disk: `objects/ab/<sha256>` complete and
+/// read-only, `partial/<sha256>` in progress (sparse, full length). The index (sizes, pieces,
+/// pins, last use) is in the given store under "cache/", so that a start hashes nothing; files
+/// that the index does not know are removed at open(), entries whose file is gone are dropped.
+///
+/// Any thread. begin() (after a reboot), complete() and collect() read or write much: on a
+/// worker. Piece marks are not synced: after a kill they hold, after a reboot (another boot id)
+/// begin() checks every marked piece against the manifest again.
+class ArtifactCache {
+  public:
+    /// The store must outlive the cache.
+    [[nodiscard]] static Result<std::unique_ptr<ArtifactCache>> open(CacheSettings settings,
+                                                                     KeyValueStore& store);
+
+    /// Path of the partial file, made at full length where absent; pieces that it already has are
+    /// in pieces(). An artifact that is complete: Errc::exists. Errors also no_space.
+    [[nodiscard]] Result<std::string> begin(const Manifest& manifest, std::int64_t now_unix_s);
+    /// These pieces are verified and written to the partial file.
+    [[nodiscard]] Result<void> mark_pieces(const Digest& sha256,
+                                           std::span<const std::uint32_t> pieces);
+    /// One flag a piece; all true when complete, empty when unknown.
+    [[nodiscard]] std::vector<bool> pieces(const Digest& sha256) const;
+    /// All bytes are there: hashes the whole file, syncs it, makes it read-only and moves it to
+    /// the objects. Returns its final path. On a wrong hash the pieces are checked one by one, the
+    /// bad ones unmarked, and the error (invalid) counts them.
+    [[nodiscard]] Result<std::string> complete(const Manifest& manifest, std::int64_t now_unix_s,
+                                               std::stop_token stop = {});
+
+    /// Path of a complete artifact; nothing for a partial one. Does not read the file.
+    [[nodiscard]] std::optional<std::string> find(const Digest& sha256) const;
+    /// Path of the file in progress, where there is one.
+    [[nodiscard]] std::optional<std::string> find_partial(const Digest& sha256) const;
+    [[nodiscard]] std::optional<CachedArtifact> describe(const Digest& sha256) const;
+    /// Moves it to the end of the queue of collect().
+    void touch(const Digest& sha256, std::int64_t now_unix_s);
+
+    /// Keeps an artifact (also one that is not here yet) from collect(), until the same owner
+    /// lets go. Durable. Twice is once.
+    [[nodiscard]] Result<void> pin(const Digest& sha256, const std::string& owner);
+    [[nodiscard]] Result<void> unpin(const Digest& sha256, const std::string& owner);
+    /// Replaces all pins of the owners that start with `owner_prefix` by these.
+    [[nodiscard]] Result<void> set_pins(const std::string& owner_prefix,
+                                        const std::set<std::pair<std::string, Digest>>& pins);
+
+    [[nodiscard]] std::vector<CachedArtifact> list() const;
+    [[nodiscard]] std::uint64_t size_bytes() const;  ///< complete + what partials hold
+
+    /// Whether collect() may drop it: the owner says no for the site's last copy of a thing.
+    using MayDrop = std::function<bool(const CachedArtifact&)>;
+    /// Above the high mark: drops the least recently used that nobody pins until below the low
+    /// mark. Returns what was dropped. Never fails for want of candidates.
+    [[nodiscard]] Result<std::vector<Digest>> collect(const MayDrop& may_drop = {});
+    /// Drops one artifact, complete or not; conflict when pinned.
+    [[nodiscard]] Result<void> remove(const Digest& sha256);
+
+  private:
+    struct Entry;
+    ArtifactCache(CacheSettings settings, KeyValueStore& store);
+    [[nodiscard]] Result<void> load();
+    [[nodiscard]] Result<void> sweep_files();
+    [[nodiscard]] Result<void> store_entry(const Digest& sha256, const Entry& entry, Sync sync);
+    [[nodiscard]] Result<void> drop(const Digest& sha256);
+    [[nodiscard]] Result<void> make_partial(const Manifest& manifest);
+    [[nodiscard]] Result<void> recheck(const Manifest& manifest, bool all);
+    [[nodiscard]] std::string object_path(const Digest& sha256) const;
+    [[nodiscard]] std::string partial_path(const Digest& sha256) const;
+    [[nodiscard]] CachedArtifact view_of(const Digest& sha256, const Entry& entry) const;
+    [[nodiscard]] std::set<std::string> pins_of(const Digest& sha256) const;
+
+    CacheSettings settings_;
+    KeyValueStore& store_;
+    std::string boot_id_;
+    mutable std::mutex mutex_;  ///< guards the two maps; never held while a file is hashed
+    std::map<Digest, std::unique_ptr<Entry>> entries_;
+    std::set<std::pair<std::string, Digest>> pins_;  ///< (owner, artifact)
+};
+
+}  // namespace clarity
