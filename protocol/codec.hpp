@@ -25,7 +25,8 @@ inline constexpr std::size_t array_max = 1U << 16;
 inline constexpr std::size_t map_max = 4096;
 inline constexpr std::size_t depth_max = 16;
 
-/// Enumerations travel as text: specialise with `static constexpr std::pair<E, const char*> names[]`.
+/// Enumerations travel as text: specialise with
+/// `static constexpr std::pair<E, const char*> names[]`.
 template <class E>
 struct EnumNames;
 
@@ -270,16 +271,45 @@ template <class T>
     return encoder.finish();
 }
 
+/// Counts values without allocating any, so that a small message cannot unfold into a large one
+/// (msgpack takes 24 bytes for each value, however short it was on the wire).
+struct ValueCounter : msgpack::null_visitor {
+    std::size_t left;
+    explicit ValueCounter(std::size_t values_max) : left(values_max) {}
+
+    bool take() { return left != 0 && left-- != 0; }
+    bool visit_nil() { return take(); }
+    bool visit_boolean(bool) { return take(); }
+    bool visit_positive_integer(std::uint64_t) { return take(); }
+    bool visit_negative_integer(std::int64_t) { return take(); }
+    bool visit_float32(float) { return take(); }
+    bool visit_float64(double) { return take(); }
+    bool visit_str(const char*, std::uint32_t) { return take(); }
+    bool visit_bin(const char*, std::uint32_t) { return take(); }
+    bool visit_ext(const char*, std::uint32_t) { return false; }
+    bool start_array(std::uint32_t) { return take(); }
+    bool start_map(std::uint32_t) { return take(); }
+};
+
+inline constexpr std::size_t values_max_default = 2U << 20;
+
 /// The struct from bytes; `what` names the document in errors ("plan has no \"seq\"").
 template <class T>
 [[nodiscard]] Result<T> decode(std::string_view what, std::string_view bytes,
-                               std::size_t size_max_bytes = document_max_bytes) {
+                               std::size_t size_max_bytes = document_max_bytes,
+                               std::size_t values_max = values_max_default) {
     if (bytes.size() > size_max_bytes) {
         return fail(Errc::invalid, "{} of {} bytes is over the limit of {}", what, bytes.size(),
                     size_max_bytes);
     }
     try {
         std::size_t offset = 0;
+        ValueCounter counter(values_max);
+        if (!msgpack::parse(bytes.data(), bytes.size(), offset, counter)) {
+            return fail(Errc::invalid, "{} is not msgpack, or has over {} values", what,
+                        values_max);
+        }
+        offset = 0;
         const auto handle = msgpack::unpack(
             bytes.data(), bytes.size(), offset, nullptr, nullptr,
             msgpack::unpack_limit(array_max, map_max, size_max_bytes, size_max_bytes, 0,

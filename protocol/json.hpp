@@ -11,7 +11,8 @@ namespace clarity {
 using Json = nlohmann::ordered_json;
 
 /// Parses at most `size_max_bytes` of UTF-8 text, nested at most 64 deep.
-[[nodiscard]] Result<Json> parse_json(std::string_view text, std::size_t size_max_bytes = 64U << 20);
+[[nodiscard]] Result<Json> parse_json(std::string_view text,
+                                      std::size_t size_max_bytes = 64U << 20);
 /// Text of any JSON, invalid UTF-8 replaced, never throwing.
 [[nodiscard]] std::string to_text(const Json& json, int indent = -1);
 

@@ -12,10 +12,14 @@ bool as_json = false;
 
 spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
-        case Level::debug: return spdlog::level::debug;
-        case Level::info: return spdlog::level::info;
-        case Level::warning: return spdlog::level::warn;
-        case Level::error: return spdlog::level::err;
+        case Level::debug:
+            return spdlog::level::debug;
+        case Level::info:
+            return spdlog::level::info;
+        case Level::warning:
+            return spdlog::level::warn;
+        case Level::error:
+            return spdlog::level::err;
     }
     return spdlog::level::info;
 }
@@ -27,19 +31,25 @@ void start(const Settings& settings) {
     auto logger = spdlog::stderr_logger_mt(settings.program);
     logger->set_level(to_spdlog(settings.level));
     // Text and JSON differ in the frame only; write() makes the payload of each.
-    logger->set_pattern(as_json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","program":"%n",%v})"
-                                : "%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v",
+    logger->set_pattern(as_json
+                            ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","program":"%n",%v})"
+                            : "%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v",
                         spdlog::pattern_time_type::utc);
     logger->flush_on(spdlog::level::debug);
     spdlog::set_default_logger(std::move(logger));
 }
 
 bool level_from(std::string_view name, Level& level) {
-    if (name == "debug") level = Level::debug;
-    else if (name == "info") level = Level::info;
-    else if (name == "warning") level = Level::warning;
-    else if (name == "error") level = Level::error;
-    else return false;
+    if (name == "debug")
+        level = Level::debug;
+    else if (name == "info")
+        level = Level::info;
+    else if (name == "warning")
+        level = Level::warning;
+    else if (name == "error")
+        level = Level::error;
+    else
+        return false;
     return true;
 }
 
@@ -49,7 +59,8 @@ void write(Level level, std::string_view correlation_id, std::string_view messag
     std::string line;
     if (as_json) {
         line = R"("message":)" + to_text(Json(message));
-        if (!correlation_id.empty()) line += R"(,"correlation_id":)" + to_text(Json(correlation_id));
+        if (!correlation_id.empty())
+            line += R"(,"correlation_id":)" + to_text(Json(correlation_id));
     } else {
         line = message;
         for (char& c : line) {

@@ -12,7 +12,7 @@ using namespace clarity::test;
 namespace {
 
 /// The bytes that version 1 of a document has on the wire. A change here breaks every deployed
-/// site: it needs a new payload type, not new golden bytes. CLARITY_WRITE_GOLDEN=1 writes a new one.
+/// site: it needs a new payload type, not new golden bytes. CLARITY_WRITE_GOLDEN=1 writes them.
 void check_golden(const std::string& name, const Bytes& actual) {
     const std::string path = std::string(CLARITY_TEST_DATA) + "/" + name + ".hex";
     if (std::getenv("CLARITY_WRITE_GOLDEN") != nullptr) {
@@ -34,7 +34,8 @@ TEST_CASE("documents: every kind encodes to its golden bytes and back") {
     check_golden("plan", sample_plan().encode());
     check_golden("record", sample_record().encode());
     check_golden("beacon", Beacon{"acme/dc-1", 1700000000000, 41, 3}.encode());
-    check_golden("command", Command{"acme/dc-1", "s-1", "restart", "smsgateway", "", "n", 17}.encode());
+    check_golden("command",
+                 Command{"acme/dc-1", "s-1", "restart", "smsgateway", "", "n", 17}.encode());
     check_golden("envelope",
                  sealed_by(payload_type::plan, sample_plan().encode(), fixed_key('c')).encode());
 
@@ -51,6 +52,12 @@ TEST_CASE("documents: any prefix of a document is refused, never half-read") {
         CHECK_FALSE(Plan::decode(std::string_view(whole).substr(0, size)));
     }
     CHECK_FALSE(Plan::decode(whole + "x"));
+}
+
+TEST_CASE("documents: a message of many tiny values is refused before it unfolds") {
+    Bytes many = "\x81\xa1x\xdd";  // {"x": [0, 0, …]}
+    many += std::string("\x00\x00\xff\xff", 4) + Bytes(0xffff, '\x00');
+    CHECK_FALSE(Envelope::decode(many));
 }
 
 TEST_CASE("documents: 300,000 levels of nesting are refused") {

@@ -8,7 +8,9 @@
 namespace clarity::test {
 
 /// A key that is the same in every run: its seed is 32 times `fill`.
-inline SigningKey fixed_key(char fill) { return *SigningKey::from_seed(Bytes(32, fill)); }
+inline SigningKey fixed_key(char fill) {
+    return *SigningKey::from_seed(Bytes(32, fill));
+}
 
 inline Root sample_root() {
     Root root;
@@ -19,13 +21,18 @@ inline Root sample_root() {
 }
 
 inline Roster sample_roster() {
-    Roster roster{.site = "acme/dc-1", .epoch = 3, .members = {}, .coordinators = {},
-                  .observers = {}, .ca_pem = "PEM"};
-    roster.members.push_back({"s-1", "edge-1", fixed_key('1').public_key(),
-                              "tcp://127.0.0.1:8472", "127.0.0.1:8473"});
-    roster.members.push_back({"s-2", "edge-2", fixed_key('2').public_key(),
-                              "tcp://127.0.0.2:8472", "127.0.0.2:8473"});
-    roster.coordinators.push_back({"tcp://127.0.0.9:8471", *curve_public(fixed_key('c').public_key()),
+    Roster roster{.site = "acme/dc-1",
+                  .epoch = 3,
+                  .members = {},
+                  .coordinators = {},
+                  .observers = {},
+                  .ca_pem = "PEM"};
+    roster.members.push_back(
+        {"s-1", "edge-1", fixed_key('1').public_key(), "tcp://127.0.0.1:8472", "127.0.0.1:8473"});
+    roster.members.push_back(
+        {"s-2", "edge-2", fixed_key('2').public_key(), "tcp://127.0.0.2:8472", "127.0.0.2:8473"});
+    roster.coordinators.push_back({"tcp://127.0.0.9:8471",
+                                   *curve_public(fixed_key('c').public_key()),
                                    "https://127.0.0.9:8470"});
     return roster;
 }
@@ -78,10 +85,17 @@ inline Record sample_record() {
     record.version = {7, 9};
     record.agent_version = "0.1.0";
     record.plan_seq = 41;
-    record.services = {{"smsgateway", "3.2.1", ServiceState::running, Health::healthy, 1700000000000,
-                        41, 0, "", {}}};
-    record.holdings = {{*Digest::from(Bytes(32, '\x5a')), "smsgateway", "3.2.1", 40000, 2, 2, true,
-                        40000, 0, ""}};
+    record.services = {{"smsgateway",
+                        "3.2.1",
+                        ServiceState::running,
+                        Health::healthy,
+                        1700000000000,
+                        41,
+                        0,
+                        "",
+                        {}}};
+    record.holdings = {
+        {*Digest::from(Bytes(32, '\x5a')), "smsgateway", "3.2.1", 40000, 2, 2, true, 40000, 0, ""}};
     record.claims = {{*Digest::from(Bytes(32, '\x5b')), 1700000000000, 4, 100}};
     record.refusals = {{"plan", "00ff", 40, "conflict", "old plan", 1700000000000}};
     record.notices = {"no Docker engine on this host"};

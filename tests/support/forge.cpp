@@ -45,8 +45,8 @@ int forge_plan(const std::string& output, std::map<std::string, std::string> opt
         key = *loaded;
     }
     const bool is_other_type = options["--type"] == "roster";
-    auto envelope = Envelope::make(is_other_type ? payload_type::roster : payload_type::plan,
-                                   plan.encode());
+    auto envelope =
+        Envelope::make(is_other_type ? payload_type::roster : payload_type::plan, plan.encode());
     envelope.sign(key);
     return write_envelope(envelope, output);
 }
@@ -65,7 +65,8 @@ int main(int argc, char** argv) {
     const std::string verb = argc > 1 ? argv[1] : "";
     if (verb == "mutate" && argc == 4) return mutate(argv[2], argv[3]);
     if (verb != "plan" || argc < 3) {
-        std::fprintf(stderr, "usage: forge plan OUTPUT --site S --seq N [--key K] | mutate IN OUT\n");
+        std::fprintf(stderr,
+                     "usage: forge plan OUTPUT --site S --seq N [--key K] | mutate IN OUT\n");
         return 2;
     }
     std::map<std::string, std::string> options;
