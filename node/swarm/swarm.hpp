@@ -1,0 +1,131 @@
+#pragma once
+
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/manifest.hpp"
+#include "protocol/plan.hpp"
+#include "protocol/record.hpp"
+#include "storage/cache/cache.hpp"
+
+namespace clarity {
+
+/// How this node takes part in its site's swarm. Everything has a default but the first block.
+struct SwarmSettings {
+    std::string server_id;
+    std::string listen = "0.0.0.0:8473";  ///< numeric "ip:port" or "[ip6]:port"; port 0 = any free
+    std::string state_dir;                ///< made when missing (0700); holds the byte counters
+    std::string certificate_pem;          ///< this node's, from the site CA, SAN "DNS:*"
+    std::string private_key_pem;          ///< PKCS#8 of the identity key
+    std::string ca_pem;                   ///< the site CA: Roster::ca_pem; part of every infohash
+
+    std::uint64_t wan_rate_limit_bytes_s = 0;      ///< from origins, all fetches together; 0 = none
+    std::uint64_t upload_limit_bytes_s = 0;        ///< to all peers together; 0 = none
+    std::uint64_t download_limit_bytes_s = 0;      ///< from all peers together; 0 = none
+    std::uint32_t connections_max = 200;
+    std::uint32_t fetches_max = 2;                 ///< artifacts pulled from origins at once
+    std::uint64_t unwritten_max_bytes = 64U << 20; ///< pieces from an origin waiting for the disk
+
+    std::int64_t fetch_delay_ms = 2000;   ///< election: rank r waits r times this for a claim
+    std::int64_t fetch_stall_ms = 10000;  ///< a fetcher without progress for so long is passed over
+    std::int64_t holder_patience_ms = 30000;  ///< a complete copy at the site that does not arrive
+    std::int64_t retry_min_ms = 500;      ///< after a cut connection; doubles, with jitter
+    std::int64_t retry_max_ms = 30000;
+    std::int64_t error_backoff_min_ms = 15000;  ///< after an error that was reported; doubles
+    std::int64_t error_backoff_max_ms = 600000;
+    /// Refuse every address that set_peers() does not name: a member struck off the roster keeps a
+    /// valid certificate. Off only where peers reach each other through address translation.
+    bool filter_addresses = true;
+};
+
+/// A member of the site, as the roster and the mesh know it.
+struct SwarmPeer {
+    std::string server_id;
+    std::string hostname;
+    std::string endpoint;  ///< swarm, numeric "ip:port"
+    bool alive = false;    ///< dialled only then; the address is let in either way
+};
+
+/// What one server's newest record says, and whether the mesh holds it alive.
+struct ServerClaims {
+    bool alive = false;
+    std::vector<Holding> holdings;
+    std::vector<FetchClaim> claims;
+};
+
+/// The site as the election sees it: every known server (this one may be left out).
+struct SiteClaims {
+    std::map<std::string, ServerClaims> servers;  ///< by server id
+};
+
+/// All are called on the Asio loop, never from inside a call into Swarm. Any may be empty.
+struct SwarmCallbacks {
+    /// The whole file is at `path` (in the cache) and its SHA-256 was checked.
+    std::function<void(const Digest& sha256, const std::string& path)> on_complete;
+    /// Getting it failed for now; it goes on trying with a growing backoff. The message names
+    /// artifact@version, and piece and repository where they are to blame.
+    std::function<void(const Digest& sha256, const Error& error)> on_error;
+    /// holdings() or claims() changed: time for a new record. Progress alone: at most 1 a second.
+    std::function<void()> on_changed;
+};
+
+/// Gets artifacts to this node and passes them on: from peers of the site by BitTorrent v2 over
+/// TLS, and, where the election says so, from the origin for the whole site, each verified piece
+/// offered to the peers at once.
+///
+/// Owner: the agent. All functions are for the Asio loop's thread and do not block, save start()
+/// (waits for the listening socket) and the destructor (joins the workers; may take a moment).
+/// Threads of its own: libtorrent's, one for hashing and state files, one per running fetch.
+class Swarm {
+  public:
+    /// Listens. Fails with one line when the port is taken or a certificate cannot be used.
+    [[nodiscard]] static Result<std::unique_ptr<Swarm>> start(boost::asio::io_context& loop,
+                                                              SwarmSettings settings,
+                                                              ArtifactCache& cache,
+                                                              SwarmCallbacks callbacks);
+    ~Swarm();
+    Swarm(const Swarm&) = delete;
+    Swarm& operator=(const Swarm&) = delete;
+
+    /// The members of the roster, on every change. Who is left out is refused from then on.
+    void set_peers(std::vector<SwarmPeer> peers);
+    /// On every record or liveness change. No fetch starts before the first call.
+    void set_site(SiteClaims site);
+    /// What of the origins this node may use. A node without the one an artifact needs passes on.
+    void set_repositories(RepositorySet repositories);
+    /// false: running fetches stop, none starts (WAN pause); peers are served all the same.
+    void set_fetching(bool allowed);
+
+    /// Get it here. Again for the same artifact: only the candidates are renewed. What the cache
+    /// holds is seeded and reported by on_complete at once.
+    /// `candidates`: the servers that want it by the plan, the same on all of them: the election is
+    /// among these. Empty = all members of the site.
+    void want(const Manifest& manifest, std::string correlation_id,
+              std::vector<std::string> candidates = {});
+    /// Offer what the cache holds complete; does nothing when it does not.
+    void seed(const Manifest& manifest);
+    /// Stop getting and offering it, drop its counters. The cached file is the cache's business.
+    void forget(const Digest& sha256);
+
+    [[nodiscard]] std::vector<Holding> holdings() const;
+    [[nodiscard]] std::vector<FetchClaim> claims() const;
+    /// Connected peers, all artifacts together; for metrics.
+    [[nodiscard]] std::size_t connections() const;
+    /// Where it listens (the settings' port, or the one chosen for port 0).
+    [[nodiscard]] std::uint16_t port() const;
+
+  private:
+    class Impl;
+    explicit Swarm(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace clarity
