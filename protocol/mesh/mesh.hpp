@@ -14,12 +14,13 @@
 
 /// The site's membership and shared state as a pure state machine.
 ///
-/// Specification: SWIM (Das, Gupta, Motivala, DSN 2002), Lifeguard (Dadgar, Phillips, Currey, 2017),
-/// push gossip with bucketed anti-entropy (Demers et al., PODC 1987), Plumtree's split between eager
-/// bodies and lazy announcements (Leitão, Pereira, Rodrigues, 2007). docs/protocol.md has the frames.
+/// Specification: SWIM (Das, Gupta, Motivala, DSN 2002), Lifeguard (Dadgar, Phillips, Currey 2017),
+/// gossip with bucketed anti-entropy (Demers et al., PODC 1987), the split between eager
+/// bodies and lazy announcements of Plumtree (Leitao, Pereira, Rodrigues, 2007).
+/// docs/protocol.md has the frames.
 ///
-/// Rationale: the roster says who belongs, so membership is full knowledge and nobody is discovered;
-/// only liveness is gossiped. Everything a node sends per round is bounded, whatever the site's size.
+/// Rationale: the roster says who belongs, so membership is full knowledge, nobody is discovered and
+/// only liveness is gossiped. Everything a node sends per round is bounded, at any size.
 namespace clarity::mesh {
 
 /// What a member is to us. `unknown`: in the roster, never heard of since we started.
@@ -123,7 +124,7 @@ struct RecordReceived {
     RecordVersion version;
     Bytes bytes;
 };
-/// `from` offers a document that is neither offered here nor wanted. Repeated at most every 10 s per
+/// `from` offers a document neither offered here nor wanted. Repeated at most every 10 s per
 /// digest while somebody still announces it, so that a refused document can be reconsidered.
 struct AdSeen {
     std::string from;
@@ -142,8 +143,8 @@ struct StoreIncarnation {
 /// Peers hold a record of ours that is newer than, or differs from, the one we have (lost disk):
 /// sign the record again at next_version() and call set_own_record().
 struct RecordJump {};
-/// Two records with the owner's signature, the same version and different bytes. `bytes` was refused
-/// and is evidence, with the one in records(); reported once per pair.
+/// Two records with the owner's signature and the same version, but other bytes. `bytes` was
+/// refused and is evidence, with the one in records(); reported once per pair.
 struct Equivocation {
     std::string owner;
     RecordVersion version;

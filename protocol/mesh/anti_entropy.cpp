@@ -1,0 +1,91 @@
+#include "protocol/mesh/anti_entropy.hpp"
+
+namespace clarity::mesh {
+namespace {
+
+/// Exchanges out of turn (returns, deltas with more to come) are spaced at least this far.
+constexpr std::int64_t extra_interval_ms = 50;
+constexpr auto members_set = static_cast<std::size_t>(Set::members);
+constexpr auto records_set = static_cast<std::size_t>(Set::records);
+constexpr auto documents_set = static_cast<std::size_t>(Set::documents);
+
+}  // namespace
+
+AntiEntropy::AntiEntropy(Outbox& outbox, Membership& members, Records& records,
+                         Documents& documents)
+    : out_(outbox), members_(members), records_(records), documents_(documents) {}
+
+const BucketDigest& AntiEntropy::digest_of(std::size_t set) const {
+    if (set == members_set) return members_.digest();
+    return set == records_set ? records_.digest() : documents_.digest();
+}
+
+void AntiEntropy::members_changed() {
+    if (!members_.taking_part()) next_at_ = never;
+    else if (next_at_ == never) {
+        next_at_ = out_.now_ms + out_.random.jitter(out_.settings.anti_entropy_ms) / 2;
+    }
+}
+
+void AntiEntropy::start_with(Index peer) {
+    if (out_.now_ms < extra_not_before_ms_) return;
+    extra_not_before_ms_ = out_.now_ms + extra_interval_ms;
+    send_digest(peer);
+}
+
+void AntiEntropy::on_time() {
+    if (out_.now_ms < next_at_) return;
+    next_at_ = out_.now_ms + out_.random.jitter(out_.settings.anti_entropy_ms);
+    for (const auto peer : members_.sample(1)) send_digest(peer);
+}
+
+void AntiEntropy::send_digest(Index to) {
+    Frame frame;
+    frame.type = FrameType::digest;
+    for (std::size_t set = 0; set < set_count; ++set) frame.roots[set] = digest_of(set).root();
+    members_.send(to, std::move(frame));
+}
+
+void AntiEntropy::take_digest(Index from, const Frame& frame) {
+    Frame answer;
+    answer.type = FrameType::buckets;
+    bool differs = false;
+    for (std::size_t set = 0; set < set_count; ++set) {
+        if (digest_of(set).root() == frame.roots[set]) continue;
+        answer.buckets[set] = digest_of(set).buckets();
+        differs = true;
+    }
+    if (differs) members_.send(from, std::move(answer));
+}
+
+void AntiEntropy::take_buckets(Index from, const Frame& frame) {
+    Frame request;
+    request.type = FrameType::entries;
+    request.request = true;
+    for (std::size_t set = 0; set < set_count; ++set) {
+        if (frame.buckets[set]) {
+            request.masks[set] = digest_of(set).differing(*frame.buckets[set]);
+        }
+    }
+    if (request.masks == decltype(request.masks){}) return;
+    request.updates = members_.list(request.masks[members_set], entries_max);
+    request.entries = records_.list(request.masks[records_set], entries_max);
+    request.ads = documents_.list(request.masks[documents_set], ads_max);
+    members_.send(from, std::move(request));
+}
+
+void AntiEntropy::take_entries(Index from, const Frame& frame) {
+    // The sender's side first (its updates were taken with the frame, like all updates).
+    records_.consider(from, frame.entries, 0);
+    documents_.take_ads(from, frame.ads);
+    if (!frame.request) return;
+    Frame answer;
+    answer.type = FrameType::entries;
+    auto mask = frame.masks[members_set];
+    answer.updates = members_.list(mask, entries_max);
+    answer.ads = documents_.missing(frame.masks[documents_set], frame.ads);
+    if (!answer.updates.empty() || !answer.ads.empty()) members_.send(from, std::move(answer));
+    records_.send_missing(from, frame.masks[records_set], frame.entries);
+}
+
+}  // namespace clarity::mesh

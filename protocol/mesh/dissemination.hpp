@@ -1,0 +1,55 @@
+#pragma once
+
+#include <list>
+
+#include "protocol/mesh/membership.hpp"
+
+namespace clarity::mesh {
+
+class Records;
+class Documents;
+
+/// Spreads what is fresh, at once: small record bodies to a few active peers, announcements to the
+/// other active peers, then a few repeats to random members. What slips through is anti-entropy's.
+/// A change costs each node a bounded number of frames, and changes close in time share them.
+class Dissemination {
+  public:
+    Dissemination(Outbox& outbox, Membership& members, const Records& records,
+                  const Documents& documents);
+
+    /// There are membership updates to piggyback.
+    void updates_waiting();
+    /// `from` (0 = ourselves) gave us this owner's record: do not send it back there.
+    void fresh_record(MemberKey owner, MemberKey from);
+    void fresh_document(const Digest& digest, MemberKey from);
+    void on_time();
+    [[nodiscard]] std::int64_t deadline() const { return std::min(push_at_, repeat_at_); }
+
+  private:
+    /// Something fresh; `owner` names a record, otherwise `digest` a document.
+    struct Item {
+        MemberKey owner = 0;
+        Digest digest;
+        MemberKey from = 0;
+        std::uint32_t repeats = 0;
+    };
+    Outbox& out_;
+    Membership& members_;
+    const Records& records_;
+    const Documents& documents_;
+    std::vector<Item> fresh_;
+    std::list<Item> repeating_;
+    std::int64_t push_at_ = never;
+    std::int64_t repeat_at_ = never;
+    std::int64_t not_before_ms_ = 0;  // spaces pushes out when there is much to push
+
+    void add(Item item);
+    void schedule_push();
+    void push();
+    void repeat();
+    void announce(Index to, const std::vector<Item>& items);
+    bool push_bodies(Index to, const std::vector<Item>& items);
+    void gossip();
+};
+
+}  // namespace clarity::mesh

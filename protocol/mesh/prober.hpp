@@ -1,0 +1,73 @@
+#pragma once
+
+#include "protocol/mesh/membership.hpp"
+
+namespace clarity::mesh {
+
+/// Finds out who is gone: each interval probes one random member and one active peer (direct, then
+/// through helpers), with Lifeguard's local health: whoever is late or deaf itself asks more slowly
+/// and accuses later. Also keeps trying members that are not alive: fast after a start, then for
+/// ever, now and then (heal).
+class Prober {
+  public:
+    Prober(Outbox& outbox, Membership& members);
+
+    /// Starts its timers; the roster may have changed.
+    void members_changed();
+    /// Probes this member now: a hint, or somebody else's suspicion to be confirmed.
+    void probe_now(Index target);
+    /// As probe_now(), by chance, so that about four members of the site do so.
+    void confirm(Index suspect);
+    void take_ping(Index from, std::uint64_t sequence);
+    void take_ping_request(Index from, MemberKey target, std::uint64_t sequence);
+    void take_ack(Index from, std::uint64_t sequence);
+    void take_nack(Index from, std::uint64_t sequence);
+    /// We slept: what we waited for is void.
+    void woke_up();
+    void refuted() { worse(); }
+    void on_time();
+    [[nodiscard]] std::int64_t deadline() const;
+    [[nodiscard]] std::uint32_t local_health() const { return health_; }
+
+  private:
+    struct Probe {
+        MemberKey target = 0;
+        std::uint64_t sequence = 0;
+        std::int64_t indirect_at = 0;  // never once the helpers are asked
+        std::int64_t ends_at = 0;
+        std::vector<MemberKey> helpers;
+        std::uint32_t nacks = 0;
+    };
+    /// A ping on behalf of another member.
+    struct Errand {
+        MemberKey target = 0;
+        MemberKey asker = 0;
+        std::uint64_t asker_sequence = 0;
+        std::uint64_t sequence = 0;
+        std::int64_t nack_at = 0;
+    };
+    Outbox& out_;
+    Membership& members_;
+    std::uint32_t health_ = 0;
+    std::uint64_t sequence_ = 0;
+    std::vector<Probe> probes_;
+    std::vector<Errand> errands_;
+    std::vector<MemberKey> round_;  // members still to be probed in this round, shuffled
+    std::size_t active_turn_ = 0;
+    std::int64_t probe_at_ = never;
+    std::int64_t heal_at_ = never;
+    std::int64_t boot_at_ = never;
+    std::uint32_t boot_tries_ = 0;
+
+    void better() { health_ = health_ == 0 ? 0 : health_ - 1; }
+    void worse(std::uint32_t by = 1);
+    [[nodiscard]] std::int64_t scaled(std::int64_t ms) const { return ms * (health_ + 1); }
+    void ping(Index to, std::uint64_t sequence);
+    void tick();
+    [[nodiscard]] std::optional<Index> next_in_round();
+    void ask_helpers(Probe& probe);
+    void failed(const Probe& probe);
+    void boot();
+};
+
+}  // namespace clarity::mesh

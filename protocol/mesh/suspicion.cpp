@@ -1,0 +1,35 @@
+#include "protocol/mesh/suspicion.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace clarity::mesh {
+
+Suspicion::Suspicion(std::int64_t start_ms, std::int64_t min_ms, std::int64_t max_ms,
+                     std::uint32_t confirmations)
+    : start_ms_(start_ms), min_ms_(min_ms), max_ms_(max_ms), confirmations_(confirmations) {}
+
+bool Suspicion::accuse(std::uint64_t accuser) {
+    if (accusers_.size() > confirmations_) return false;
+    if (std::find(accusers_.begin(), accusers_.end(), accuser) != accusers_.end()) return false;
+    accusers_.push_back(accuser);
+    return true;
+}
+
+std::int64_t Suspicion::deadline() const {
+    if (confirmations_ == 0) return start_ms_ + min_ms_;
+    const auto confirmed = accusers_.empty() ? 0 : accusers_.size() - 1;
+    const double share = std::log(static_cast<double>(confirmed) + 1.0) /
+                         std::log(static_cast<double>(confirmations_) + 1.0);
+    const auto cut = static_cast<std::int64_t>(static_cast<double>(max_ms_ - min_ms_) * share);
+    return start_ms_ + std::max(min_ms_, max_ms_ - cut);
+}
+
+std::int64_t suspicion_min_ms(std::size_t members, std::int64_t floor_ms,
+                              std::int64_t probe_interval_ms) {
+    const double scale = 1.1 * std::log10(static_cast<double>(std::max<std::size_t>(members, 1)));
+    return std::max(floor_ms,
+                    static_cast<std::int64_t>(scale * static_cast<double>(probe_interval_ms)));
+}
+
+}  // namespace clarity::mesh
