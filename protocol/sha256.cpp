@@ -6,6 +6,17 @@
 
 namespace clarity {
 
+namespace {
+
+/// Fetched once: EVP_sha256() looks the provider up at each start, which costs as much as hashing
+/// a kilobyte.
+const EVP_MD* algorithm() {
+    static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return fetched;
+}
+
+}  // namespace
+
 struct Sha256::Context {
     EVP_MD_CTX* evp = EVP_MD_CTX_new();
     Context() { start(); }
@@ -14,7 +25,7 @@ struct Sha256::Context {
     Context& operator=(const Context&) = delete;
 
     void start() {
-        [[maybe_unused]] const int ok = EVP_DigestInit_ex(evp, EVP_sha256(), nullptr);
+        [[maybe_unused]] const int ok = EVP_DigestInit_ex(evp, algorithm(), nullptr);
         assert(ok == 1);
     }
 };

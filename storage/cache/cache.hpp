@@ -64,7 +64,8 @@ class ArtifactCache {
     [[nodiscard]] std::vector<bool> pieces(const Digest& sha256) const;
     /// All bytes are there: hashes the whole file, syncs it, makes it read-only and moves it to
     /// the objects. Returns its final path. On a wrong hash the pieces are checked one by one, the
-    /// bad ones unmarked, and the error (invalid) counts them.
+    /// bad ones unmarked, and the error (invalid) counts them; where every piece is good, it is
+    /// the manifest that contradicts itself (conflict).
     [[nodiscard]] Result<std::string> complete(const Manifest& manifest, std::int64_t now_unix_s,
                                                std::stop_token stop = {});
 
@@ -89,30 +90,36 @@ class ArtifactCache {
 
     /// Whether collect() may drop it: the owner says no for the site's last copy of a thing.
     using MayDrop = std::function<bool(const CachedArtifact&)>;
-    /// Above the high mark: drops the least recently used that nobody pins until below the low
-    /// mark. Returns what was dropped. Never fails for want of candidates.
-    [[nodiscard]] Result<std::vector<Digest>> collect(const MayDrop& may_drop = {});
+    /// When what is here and `incoming_bytes` more are above the high mark: drops the least
+    /// recently used that nobody pins until below the low mark. Call it before begin(). Returns
+    /// what was dropped. Never fails for want of candidates.
+    [[nodiscard]] Result<std::vector<Digest>> collect(const MayDrop& may_drop = {},
+                                                      std::uint64_t incoming_bytes = 0);
     /// Drops one artifact, complete or not; conflict when pinned.
     [[nodiscard]] Result<void> remove(const Digest& sha256);
+
+    ~ArtifactCache();
 
   private:
     struct Entry;
     ArtifactCache(CacheSettings settings, KeyValueStore& store);
     [[nodiscard]] Result<void> load();
+    [[nodiscard]] Result<void> settle_entries();
     [[nodiscard]] Result<void> sweep_files();
-    [[nodiscard]] Result<void> store_entry(const Digest& sha256, const Entry& entry, Sync sync);
+    [[nodiscard]] Result<void> save(const Digest& sha256, const Entry& entry, Sync sync);
     [[nodiscard]] Result<void> drop(const Digest& sha256);
     [[nodiscard]] Result<void> make_partial(const Manifest& manifest);
-    [[nodiscard]] Result<void> recheck(const Manifest& manifest, bool all);
+    [[nodiscard]] Result<std::size_t> recheck(const Manifest& manifest, const std::string& path,
+                                              const std::vector<bool>& which);
     [[nodiscard]] std::string object_path(const Digest& sha256) const;
     [[nodiscard]] std::string partial_path(const Digest& sha256) const;
     [[nodiscard]] CachedArtifact view_of(const Digest& sha256, const Entry& entry) const;
-    [[nodiscard]] std::set<std::string> pins_of(const Digest& sha256) const;
+    [[nodiscard]] bool is_pinned(const Digest& sha256) const;
 
     CacheSettings settings_;
     KeyValueStore& store_;
     std::string boot_id_;
-    mutable std::mutex mutex_;  ///< guards the two maps; never held while a file is hashed
+    mutable std::mutex mutex_;  ///< guards the two below; never held while a file is hashed
     std::map<Digest, std::unique_ptr<Entry>> entries_;
     std::set<std::pair<std::string, Digest>> pins_;  ///< (owner, artifact)
 };
