@@ -1,0 +1,98 @@
+#include "node/document_policy.hpp"
+
+#include <algorithm>
+
+#include "protocol/log/log.hpp"
+
+namespace clarity {
+namespace {
+
+/// The kind that an envelope claims to be, or nothing we know.
+std::string_view kind_of(std::string_view type) {
+    if (type == payload_type::root) return "root";
+    if (type == payload_type::roster) return "roster";
+    if (type == payload_type::plan) return "plan";
+    if (type == payload_type::manifest) return "manifest";
+    if (type == payload_type::beacon) return "beacon";
+    return "document of unknown type";
+}
+
+}  // namespace
+
+bool DocumentPolicy::wants(const DocumentName& name) const {
+    if (trust_->find(name.digest)) return false;
+    const std::string hex = name.digest.hex();
+    for (const auto& refusal : refusals_) {
+        if (refusal.digest == hex) return false;
+    }
+    if (name.kind == "root") return name.version == trust_->root().version + 1;
+    if (name.kind == "roster") return name.version >= trust_->roster().epoch;
+    if (name.kind == "plan") return name.version >= trust_->plan_seq();
+    if (name.kind == "beacon") {
+        const auto* beacon = trust_->beacon();
+        return beacon == nullptr || name.version > static_cast<std::uint64_t>(beacon->at_unix_ms);
+    }
+    if (name.kind == "manifest") {
+        const auto missing = trust_->missing_manifests();
+        return std::find(missing.begin(), missing.end(), name.digest) != missing.end();
+    }
+    return false;
+}
+
+Result<DocumentEffect> DocumentPolicy::take(std::string_view kind, std::string_view bytes,
+                                            std::int64_t now_unix_ms) {
+    CLARITY_TRY(const auto envelope, Envelope::decode(bytes));
+    const std::string_view actual = kind_of(envelope.type);
+    Result<DocumentEffect> result =
+        kind.empty() || kind == actual
+            ? accept(actual, envelope, now_unix_ms)
+            : fail(Errc::bad_signature, "offered as {}, but it is a {}", kind, actual);
+    if (!result && result.error().code != Errc::exists) {
+        remember(actual, envelope, result.error(), now_unix_ms);
+    }
+    return result;
+}
+
+Result<DocumentEffect> DocumentPolicy::accept(std::string_view kind, const Envelope& envelope,
+                                              std::int64_t now_unix_ms) {
+    if (kind == "root") {
+        CLARITY_CHECK(trust_->accept_root(envelope));
+        return DocumentEffect::root;
+    }
+    if (kind == "roster") {
+        CLARITY_CHECK(trust_->accept_roster(envelope));
+        return DocumentEffect::roster;
+    }
+    if (kind == "plan") {
+        CLARITY_CHECK(trust_->accept_plan(envelope, now_unix_ms / 1000));
+        return DocumentEffect::plan;
+    }
+    if (kind == "manifest") {
+        CLARITY_CHECK(trust_->accept_manifest(envelope));
+        return DocumentEffect::manifest;
+    }
+    if (kind == "beacon") {
+        CLARITY_CHECK(trust_->accept_beacon(envelope));
+        return DocumentEffect::beacon;
+    }
+    return fail(Errc::bad_signature, "no role may sign \"{}\"", envelope.type.substr(0, 80));
+}
+
+void DocumentPolicy::remember(std::string_view kind, const Envelope& envelope, const Error& error,
+                              std::int64_t now_unix_ms) {
+    const std::string hex = envelope.digest().hex();
+    for (const auto& refusal : refusals_) {
+        if (refusal.digest == hex) return;  // said once: no peer may flood log or record
+    }
+    Refusal refusal{std::string(kind), hex, 0, std::string(name_of(error.code)), error.message,
+                    now_unix_ms};
+    if (kind == "plan") {
+        // Unverified: shown as what the document claims, never acted on.
+        if (const auto plan = Plan::decode(envelope.payload)) refusal.seq = plan->seq;
+    }
+    refusals_.push_back(std::move(refusal));
+    if (refusals_.size() > refusals_max) refusals_.pop_front();
+    log::warning("refused a {} ({}): {}", kind, hex.substr(0, 12), error.message);
+}
+
+}  // namespace clarity

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "node/trust_store.hpp"
+#include "protocol/record.hpp"
+
+namespace clarity {
+
+/// Name and version of a document that somebody offers (mesh or coordinator).
+struct DocumentName {
+    std::string kind;
+    std::uint64_t version = 0;
+    Digest digest;
+};
+
+/// What changed because of a document.
+enum class DocumentEffect { none, root, roster, plan, manifest, beacon };
+
+/// Decides which offered documents to pull and what to do with those that come, whoever brings
+/// them: coordinator, peer or an operator's file. Keeps the refusals that status shows.
+/// Owner: the agent, on its loop. Reads no clock.
+class DocumentPolicy {
+  public:
+    explicit DocumentPolicy(TrustStore& trust) : trust_(&trust) {}
+
+    /// Is this worth pulling now? A newer root is wanted in order, one after the other; a plan of
+    /// our own `seq` with other bytes is wanted as evidence; what was refused is not wanted again.
+    [[nodiscard]] bool wants(const DocumentName& name) const;
+
+    /// Checks and stores. Errors are as TrustStore's; a refusal (not `exists`) is remembered.
+    [[nodiscard]] Result<DocumentEffect> take(std::string_view kind, std::string_view bytes,
+                                              std::int64_t now_unix_ms);
+
+    /// Newest last; at most refusals_max.
+    [[nodiscard]] const std::deque<Refusal>& refusals() const { return refusals_; }
+
+    static constexpr std::size_t refusals_max = 8;
+
+  private:
+    [[nodiscard]] Result<DocumentEffect> accept(std::string_view kind, const Envelope& envelope,
+                                                std::int64_t now_unix_ms);
+    void remember(std::string_view kind, const Envelope& envelope, const Error& error,
+                  std::int64_t now_unix_ms);
+
+    TrustStore* trust_;
+    std::deque<Refusal> refusals_;
+};
+
+}  // namespace clarity
