@@ -20,7 +20,7 @@ using Post = std::function<void(std::function<void()>)>;
 /// Limits; the defaults suit a small edge box.
 struct Limits {
     int high_water_frames = 256;               ///< per connection and direction
-    std::int64_t frame_max_bytes = 256U << 10; ///< a longer one drops its connection
+    std::int64_t frame_max_bytes = (256U << 10) + 1024;  ///< a longer one drops its connection
     std::size_t pending_frames = 4096;         ///< handed to the owner, not yet run
     std::size_t pending_frames_per_user = 512;
     std::size_t pending_bytes = 32U << 20;

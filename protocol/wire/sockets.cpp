@@ -1,0 +1,111 @@
+#include "protocol/wire/sockets.hpp"
+
+#include <cstring>
+
+#include "protocol/keys.hpp"
+
+namespace clarity::wire {
+namespace {
+
+constexpr int watched_events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED |
+                               ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+
+int jittered_ms(int low, int high) {
+    const auto raw = random_bytes(2);
+    const int value = static_cast<unsigned char>(raw[0]) * 256 + static_cast<unsigned char>(raw[1]);
+    return low + value % (high - low + 1);
+}
+
+}  // namespace
+
+MonitoredSocket::MonitoredSocket(zmq::context_t& context, zmq::socket_type type)
+    : socket(context, type), monitor(context, zmq::socket_type::pair) {
+    static std::atomic<std::uint64_t> count{0};
+    const std::string address = "inproc://monitor-" + std::to_string(++count);
+    if (zmq_socket_monitor(socket.handle(), address.c_str(), watched_events) != 0) {
+        throw zmq::error_t();
+    }
+    monitor.set(zmq::sockopt::linger, 0);
+    monitor.connect(address);
+}
+
+MonitoredSocket::~MonitoredSocket() {
+    zmq_socket_monitor(socket.handle(), nullptr, 0);
+}
+
+std::optional<MonitorEvent> MonitoredSocket::next_event() {
+    zmq::message_t head;
+    if (!monitor.recv(head, zmq::recv_flags::dontwait)) return std::nullopt;
+    MonitorEvent out;
+    if (head.size() >= 6) {
+        std::uint16_t event = 0;
+        std::int32_t value = 0;
+        std::memcpy(&event, head.data(), sizeof event);
+        std::memcpy(&value, head.data<char>() + 2, sizeof value);
+        out = {event, value};
+    }
+    while (head.more()) {
+        if (!monitor.recv(head)) break;
+    }
+    return out;
+}
+
+void set_common_options(zmq::socket_t& socket, const Limits& limits) {
+    socket.set(zmq::sockopt::sndhwm, limits.high_water_frames);
+    socket.set(zmq::sockopt::rcvhwm, limits.high_water_frames);
+    socket.set(zmq::sockopt::maxmsgsize, limits.frame_max_bytes);
+    socket.set(zmq::sockopt::linger, 200);  // a good-bye may still go out
+    socket.set(zmq::sockopt::handshake_ivl, 5000);
+    socket.set(zmq::sockopt::connect_timeout, 3000);
+    socket.set(zmq::sockopt::reconnect_ivl, jittered_ms(200, 1000));
+    socket.set(zmq::sockopt::reconnect_ivl_max, 5000);
+    socket.set(zmq::sockopt::heartbeat_ivl, 2000);
+    socket.set(zmq::sockopt::heartbeat_timeout, 6000);
+    socket.set(zmq::sockopt::ipv6, true);
+}
+
+void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key) {
+    const auto own = curve_public_of(secret);
+    socket.set(zmq::sockopt::curve_serverkey, zmq::buffer(server_key.data));
+    socket.set(zmq::sockopt::curve_publickey, zmq::buffer(own.data));
+    socket.set(zmq::sockopt::curve_secretkey, zmq::buffer(secret.data));
+}
+
+CurveKey curve_public_of(const CurveKey& secret) {
+    char secret_text[41];
+    char public_text[41];
+    CurveKey out;
+    if (zmq_z85_encode(secret_text, secret.data.data(), 32) != nullptr &&
+        zmq_curve_public(public_text, secret_text) == 0) {
+        zmq_z85_decode(out.data.data(), public_text);
+    }
+    return out;
+}
+
+std::optional<Received> receive(zmq::socket_t& socket, bool router) {
+    zmq::message_t part;
+    Received out;
+    if (!socket.recv(part, zmq::recv_flags::dontwait)) return std::nullopt;
+    if (router) {
+        out.route = part.to_string();
+        if (!part.more() || !socket.recv(part)) {
+            out.whole = false;
+            return out;
+        }
+    }
+    if (const char* user = zmq_msg_gets(part.handle(), "User-Id"); user != nullptr) {
+        out.user_id = user;
+    }
+    out.fd = zmq_msg_get(part.handle(), ZMQ_SRCFD);
+    out.whole = !part.more();
+    if (out.whole) out.frame = part.to_string();
+    while (part.more()) {
+        if (!socket.recv(part)) break;
+    }
+    return out;
+}
+
+}  // namespace clarity::wire

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <zmq.hpp>
+
+#include "protocol/wire/wire.hpp"
+
+namespace clarity::wire {
+
+/// What a socket's monitor says: an event of ZMQ_EVENT_… and its value (a file descriptor, an
+/// error or a status code).
+struct MonitorEvent {
+    int event = 0;
+    int value = 0;
+};
+
+/// A ZeroMQ socket with the monitor that watches it. Belongs to the network thread.
+class MonitoredSocket {
+  public:
+    /// Throws zmq::error_t.
+    MonitoredSocket(zmq::context_t& context, zmq::socket_type type);
+    ~MonitoredSocket();
+    MonitoredSocket(const MonitoredSocket&) = delete;
+    MonitoredSocket& operator=(const MonitoredSocket&) = delete;
+
+    zmq::socket_t socket;
+    zmq::socket_t monitor;
+
+    [[nodiscard]] std::optional<MonitorEvent> next_event();
+};
+
+/// Options that all our sockets share.
+void set_common_options(zmq::socket_t& socket, const Limits& limits);
+/// CURVE as a client with the given own key.
+void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key);
+/// X25519 public key of a secret one.
+[[nodiscard]] CurveKey curve_public_of(const CurveKey& secret);
+
+/// One received message: its only frame, or `whole` false when it had more (they are read away).
+struct Received {
+    Bytes route;  ///< ROUTER only
+    Bytes frame;
+    Bytes user_id;  ///< ZAP's, from the body frame: 4.3.4 loses it on the routing frame
+    int fd = -1;    ///< the connection it came from
+    bool whole = true;
+};
+
+/// The next message without waiting.
+[[nodiscard]] std::optional<Received> receive(zmq::socket_t& socket, bool router);
+
+}  // namespace clarity::wire

@@ -1,0 +1,163 @@
+#include "protocol/wire/wire.hpp"
+
+#include <csignal>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "protocol/wire/network.hpp"
+
+namespace clarity::wire {
+
+/// The queue that joins the callers' threads to the network thread.
+struct Wire::Impl {
+    using Command = std::function<void(Network&)>;
+
+    explicit Impl(Settings given)
+        : settings(std::move(given)),
+          inbox(std::make_shared<Inbox>(settings.post, settings.limits)),
+          wake_fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+    ~Impl() {
+        if (wake_fd >= 0) close(wake_fd);
+    }
+
+    Settings settings;
+    Counters counters;
+    std::shared_ptr<Inbox> inbox;
+    int wake_fd;
+    std::mutex mutex;
+    std::deque<std::pair<std::size_t, Command>> queue;
+    std::size_t queued_bytes = 0;
+    bool stopping = false;
+    std::thread thread;
+
+    /// False when the queue is full; commands without bytes always go in.
+    bool push(std::size_t bytes, Command command) {
+        {
+            const std::lock_guard lock(mutex);
+            const bool full = queue.size() >= settings.limits.outgoing_frames ||
+                              queued_bytes + bytes > settings.limits.outgoing_bytes;
+            if (stopping || (bytes != 0 && full)) {
+                ++counters.dropped_full;
+                return false;
+            }
+            queued_bytes += bytes;
+            queue.emplace_back(bytes, std::move(command));
+        }
+        wake();
+        return true;
+    }
+    void wake() const {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = write(wake_fd, &one, sizeof one);
+    }
+    /// Runs what waits; false when it is time to stop.
+    bool run_commands(Network& network) {
+        std::uint64_t drained = 0;
+        [[maybe_unused]] const auto got = read(wake_fd, &drained, sizeof drained);
+        std::deque<std::pair<std::size_t, Command>> taken;
+        bool stop = false;
+        {
+            const std::lock_guard lock(mutex);
+            taken.swap(queue);
+            queued_bytes = 0;
+            stop = stopping;
+        }
+        for (auto& [bytes, command] : taken) command(network);
+        return !stop;
+    }
+};
+
+Wire::Wire(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<Wire>> Wire::start(Settings settings) {
+    auto impl = std::make_unique<Impl>(std::move(settings));
+    if (impl->wake_fd < 0) return fail(Errc::io, "eventfd: no descriptors left");
+    std::promise<Result<void>> started;
+    auto ready = started.get_future();
+    impl->thread = std::thread([impl = impl.get(), started = std::move(started)]() mutable {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
+        std::unique_ptr<Network> network;
+        try {
+            network = std::make_unique<Network>(impl->settings, impl->inbox, impl->counters);
+            started.set_value({});
+        } catch (const zmq::error_t& error) {
+            started.set_value(fail(Errc::network, "ZeroMQ cannot start: {}", error.what()));
+            return;
+        }
+        while (impl->run_commands(*network)) {
+            try {
+                network->turn(impl->wake_fd);
+            } catch (const zmq::error_t&) {
+                ++impl->counters.dropped_malformed;  // of one socket, which libzmq mends itself
+            }
+        }
+    });
+    auto outcome = ready.get();
+    if (!outcome) {
+        impl->thread.join();
+        return tl::unexpected<Error>(std::move(outcome).error());
+    }
+    return std::unique_ptr<Wire>(new Wire(std::move(impl)));
+}
+
+Wire::~Wire() {
+    impl_->inbox->close();
+    {
+        const std::lock_guard lock(impl_->mutex);
+        impl_->stopping = true;
+    }
+    impl_->wake();
+    if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+Result<Listener> Wire::listen(ListenSettings settings) {
+    auto promise = std::make_shared<std::promise<Result<Listener>>>();
+    auto answer = promise->get_future();
+    const bool queued =
+        impl_->push(0, [promise, settings = std::move(settings)](Network& network) mutable {
+            promise->set_value(network.listen(std::move(settings)));
+        });
+    if (!queued) return fail(Errc::cancelled, "the wire is stopping");
+    return answer.get();
+}
+
+void Wire::set_authorised(std::uint32_t listener, std::map<CurveKey, std::string> users) {
+    impl_->push(0, [listener, users = std::move(users)](Network& network) mutable {
+        network.set_authorised(listener, std::move(users));
+    });
+}
+
+void Wire::connect(ConnectSettings settings) {
+    impl_->push(0, [settings = std::move(settings)](Network& network) mutable {
+        network.connect(std::move(settings));
+    });
+}
+
+void Wire::disconnect(const std::string& peer) {
+    impl_->push(0, [peer](Network& network) { network.disconnect(peer); });
+}
+
+bool Wire::send(const std::string& peer, Bytes frame) {
+    const auto size = frame.size() + 1;
+    return impl_->push(size, [peer, frame = std::move(frame)](Network& network) mutable {
+        network.send(peer, std::move(frame));
+    });
+}
+
+bool Wire::reply(const Handle& to, Bytes frame) {
+    const auto size = frame.size() + 1;
+    return impl_->push(size, [to, frame = std::move(frame)](Network& network) mutable {
+        network.reply(to, std::move(frame));
+    });
+}
+
+const Counters& Wire::counters() const { return impl_->counters; }
+
+}  // namespace clarity::wire

@@ -1,0 +1,44 @@
+#include "protocol/wire/zap.hpp"
+
+#include <vector>
+
+namespace clarity::wire {
+
+Zap::Zap(zmq::context_t& context, Allowed allowed)
+    : socket_(context, zmq::socket_type::rep), allowed_(std::move(allowed)) {
+    socket_.set(zmq::sockopt::linger, 0);
+    socket_.bind("inproc://zeromq.zap.01");
+}
+
+std::size_t Zap::answer() {
+    std::size_t refused = 0;
+    for (;;) {
+        std::vector<Bytes> frames;
+        zmq::message_t part;
+        if (!socket_.recv(part, zmq::recv_flags::dontwait)) return refused;
+        frames.push_back(part.to_string());
+        while (part.more()) {
+            if (!socket_.recv(part)) return refused;
+            if (frames.size() < 16) frames.push_back(part.to_string());
+        }
+        // version, request id, domain, address, identity, mechanism, credentials
+        bool ok = frames.size() == 7 && frames[5] == "CURVE";
+        std::string user;
+        if (ok) {
+            const auto key = CurveKey::from(frames[6]);
+            ok = key && allowed_(frames[2], *key);
+            if (ok) user = key->hex();
+        }
+        refused += ok ? 0U : 1U;
+        const Bytes id = frames.size() > 1 ? frames[1] : Bytes();
+        const Bytes reply[] = {"1.0", id, ok ? "200" : "400", ok ? "OK" : "key not known", user,
+                               ""};
+        for (std::size_t i = 0; i < std::size(reply); ++i) {
+            const bool last = i + 1 == std::size(reply);
+            socket_.send(zmq::buffer(reply[i]),
+                         last ? zmq::send_flags::none : zmq::send_flags::sndmore);
+        }
+    }
+}
+
+}  // namespace clarity::wire

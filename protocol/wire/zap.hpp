@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <zmq.hpp>
+
+#include "protocol/bytes.hpp"
+
+namespace clarity::wire {
+
+/// ZeroMQ's authentication hook (RFC 27): answers whether a CURVE key may connect to a listener.
+/// Made before any bind; read on the network thread whenever its socket is readable.
+class Zap {
+  public:
+    /// `allowed(domain, key)`; the domain is the listener's number as text.
+    using Allowed = std::function<bool(const std::string& domain, const CurveKey& key)>;
+    Zap(zmq::context_t& context, Allowed allowed);
+
+    [[nodiscard]] void* socket() { return socket_.handle(); }
+    /// Answers all requests that wait; returns how many were refused.
+    std::size_t answer();
+
+  private:
+    zmq::socket_t socket_;
+    Allowed allowed_;
+};
+
+}  // namespace clarity::wire
