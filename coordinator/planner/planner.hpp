@@ -1,0 +1,79 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/inventory/inventory.hpp"
+#include "protocol/plan.hpp"
+#include "protocol/roster.hpp"
+
+/// From inventory to plan. Pure: same input, same plan but for the sealed bytes.
+namespace clarity::planner {
+
+struct KnownManifest {
+    Manifest manifest;
+    Digest digest;  ///< of its envelope
+};
+
+struct PlannerInput {
+    const inventory::Inventory& inventory;
+    const Roster& roster;
+    std::string client;
+    std::string datacenter;
+    Environment environment = Environment::prod;
+    std::vector<KnownManifest> manifests;
+    inventory::SecretLookup secret;
+    const Plan* previous = nullptr;
+    std::optional<Digest> previous_digest;
+    std::uint64_t seq = 1;
+    std::int64_t now_unix_s = 0;
+    std::int64_t accept_for_s = 0;  ///< 0 = for ever
+    std::string id;
+    std::string correlation_id;
+    Bytes fingerprint_key;
+    bool allow_downgrade = false;
+};
+
+/// The wanted state of one site. Every enrolled server of the site is in it, also one that is to
+/// run nothing. Servers that the roster lacks are left out and told in `warnings`. Errors list all
+/// that is wrong, a line each: not_found (site, manifests, secrets), invalid, denied (downgrade).
+[[nodiscard]] Result<Plan> make_plan(const PlannerInput& input,
+                                     std::vector<std::string>* warnings = nullptr);
+
+/// Changes exactly when what make_plan seals as repositories does (keyed): the sealed bytes
+/// themselves differ each time and are no part of diff_plans.
+[[nodiscard]] Result<Digest> repositories_fingerprint(const PlannerInput& input);
+
+struct Change {
+    std::string server_id;
+    std::string server;  ///< hostname
+    std::string service;
+    std::string action;  ///< add | update | remove | restart
+    std::string from;    ///< version before; empty for add
+    std::string to;      ///< version after; empty for remove
+    std::string reason;
+};
+
+/// What `next` changes over `previous` (null = nothing runs yet); unchanged services are left out.
+[[nodiscard]] std::vector<Change> diff_plans(const Plan* previous, const Plan& next,
+                                             const std::map<std::string, std::string>& hostnames);
+
+struct ArtifactNeed {
+    std::string artifact;
+    std::string version;
+    Digest sha256;
+    std::uint64_t size_bytes = 0;
+    bool held = false;  ///< the site has it complete
+};
+
+/// The plan's artifacts, each once.
+[[nodiscard]] std::vector<ArtifactNeed> artifacts_of(
+    const Plan& plan, const std::vector<KnownManifest>& manifests,
+    const std::function<bool(const Digest& sha256)>& held);
+/// Bytes that must cross the WAN: each artifact the site lacks, once.
+[[nodiscard]] std::uint64_t expected_wan_bytes(const std::vector<ArtifactNeed>& needs);
+
+}  // namespace clarity::planner
