@@ -60,8 +60,8 @@ class Election {
     /// To be called on every change of the view, and now and then for the delays.
     [[nodiscard]] Decision step(std::int64_t now_ms, const View& view);
 
-    /// The fetch ended by itself, without success: this node stands back for `for_ms`, longer where
-    /// others are there to try; step() answers `wait` meanwhile.
+    /// The fetch ended by itself, without success: this node gives up its claim and stands back for
+    /// `for_ms`, so that the others try; step() answers `wait` meanwhile.
     void stand_back(std::int64_t now_ms, std::int64_t for_ms);
 
     [[nodiscard]] bool fetching() const { return fetching_; }

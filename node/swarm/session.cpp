@@ -1,0 +1,344 @@
+#include "node/swarm/session.hpp"
+
+#include <libtorrent/add_torrent_params.hpp>
+#include <libtorrent/alert_types.hpp>
+#include <libtorrent/ip_filter.hpp>
+#include <libtorrent/peer_class.hpp>
+#include <libtorrent/peer_info.hpp>
+#include <libtorrent/session.hpp>
+#include <libtorrent/torrent_info.hpp>
+#include <libtorrent/torrent_status.hpp>
+
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <map>
+
+#include "node/swarm/session_settings.hpp"
+#include "protocol/log/log.hpp"
+
+namespace clarity::swarm {
+
+namespace {
+
+constexpr auto listen_timeout = std::chrono::seconds(10);
+
+template <class Bits>
+std::vector<bool> to_flags(const Bits& bits) {
+    std::vector<bool> out(static_cast<std::size_t>(bits.size()));
+    std::size_t at = 0;
+    for (const bool bit : bits) out[at++] = bit;
+    return out;
+}
+
+Error to_error(const lt::error_code& code, std::string what) {
+    const bool full = code == boost::system::errc::no_space_on_device;
+    return {full ? Errc::no_space : Errc::io,
+            fmt::format("{}: {}{}", what, code.message(),
+                        full ? "; free some space on the disk of the cache" : "")};
+}
+
+class HandleLink : public TorrentSession::Link {
+  public:
+    explicit HandleLink(lt::torrent_handle handle) : handle_(std::move(handle)) {}
+
+    [[nodiscard]] std::optional<SiteMap> site() const override {
+        try {
+            const auto status = handle_.status(lt::torrent_handle::query_pieces);
+            if (status.pieces.empty() || status.state == lt::torrent_status::checking_files ||
+                status.state == lt::torrent_status::checking_resume_data) {
+                return std::nullopt;
+            }
+            SiteMap map{to_flags(status.pieces), {}, 0};
+            map.held.resize(map.own.size());
+            std::vector<lt::peer_info> peers;
+            handle_.get_peer_info(peers);
+            for (const auto& peer : peers) {
+                if (peer.flags & (lt::peer_info::connecting | lt::peer_info::handshake)) continue;
+                ++map.peers;
+                if (static_cast<std::size_t>(peer.pieces.size()) != map.held.size()) continue;
+                const auto flags = to_flags(peer.pieces);
+                for (std::size_t i = 0; i < flags.size(); ++i) {
+                    if (flags[i]) map.held[i] = true;
+                }
+            }
+            return map;
+        } catch (const std::exception&) {
+            return std::nullopt;  // removed meanwhile
+        }
+    }
+
+    void add_piece(std::uint32_t piece, std::string_view bytes) override {
+        try {
+            handle_.add_piece(lt::piece_index_t(static_cast<int>(piece)),
+                              std::vector<char>(bytes.begin(), bytes.end()));
+        } catch (const std::exception&) {  // removed meanwhile
+        }
+    }
+
+    void moved_to(const std::string& folder) override {
+        try {
+            // The source is gone, so nothing is moved; libtorrent takes the new folder as it is.
+            handle_.move_storage(folder, lt::move_flags_t::always_replace_files);
+        } catch (const std::exception&) {  // removed meanwhile
+        }
+    }
+
+  private:
+    lt::torrent_handle handle_;
+};
+
+}  // namespace
+
+struct TorrentSession::Impl : std::enable_shared_from_this<Impl> {
+    struct Torrent {
+        lt::torrent_handle handle;  ///< invalid until libtorrent has added it
+        std::vector<lt::tcp::endpoint> dial;
+    };
+
+    boost::asio::io_context& loop;
+    SessionSettings settings;
+    SessionEvents events;
+    std::unique_ptr<lt::session> session;
+    std::map<std::string, Torrent> torrents;  ///< by name: the artifact's SHA-256 in hex
+
+    Impl(boost::asio::io_context& loop_, SessionSettings settings_, SessionEvents events_)
+        : loop(loop_), settings(std::move(settings_)), events(std::move(events_)) {}
+
+    [[nodiscard]] Result<void> listen();
+    void limit_rates() const;
+    void watch_alerts();
+    void pump();
+    void handle_alert(const lt::alert& alert);
+    void added(const lt::add_torrent_alert& alert);
+    void report_stats(const lt::state_update_alert& alert) const;
+    void trouble(const std::string& name, const Error& error) const;
+    [[nodiscard]] static std::optional<Digest> digest_of(const std::string& name);
+};
+
+std::optional<Digest> TorrentSession::Impl::digest_of(const std::string& name) {
+    auto digest = Digest::from_hex(name);
+    if (!digest) return std::nullopt;
+    return *digest;
+}
+
+Result<void> TorrentSession::Impl::listen() {
+    CLARITY_TRY(auto params, session_params_for(settings));
+    session = std::make_unique<lt::session>(std::move(params));
+    const auto deadline = std::chrono::steady_clock::now() + listen_timeout;
+    while (std::chrono::steady_clock::now() < deadline) {
+        if (session->wait_for_alert(std::chrono::milliseconds(200)) == nullptr) continue;
+        std::vector<lt::alert*> alerts;
+        session->pop_alerts(&alerts);
+        for (const auto* alert : alerts) {
+            if (lt::alert_cast<lt::listen_succeeded_alert>(alert) != nullptr) return {};
+            if (const auto* failed = lt::alert_cast<lt::listen_failed_alert>(alert)) {
+                const bool taken = failed->error == boost::system::errc::address_in_use;
+                return fail(taken ? Errc::conflict : Errc::network,
+                            "swarm cannot listen on {}: {}; {}", settings.listen,
+                            failed->error.message(),
+                            taken ? "stop what uses the port or set swarm.listen to another"
+                                  : "set swarm.listen to an address of this host");
+            }
+        }
+    }
+    return fail(Errc::timeout, "swarm did not start to listen on {} in {} s", settings.listen,
+                listen_timeout.count());
+}
+
+void TorrentSession::Impl::limit_rates() const {
+    // Private addresses and loopback are outside the global class: limit the local one too.
+    for (const auto id : {lt::session::local_peer_class_id, lt::session::global_peer_class_id}) {
+        auto info = session->get_peer_class(id);
+        info.upload_limit = static_cast<int>(settings.upload_limit_bytes_s);
+        info.download_limit = static_cast<int>(settings.download_limit_bytes_s);
+        session->set_peer_class(id, info);
+    }
+}
+
+void TorrentSession::Impl::watch_alerts() {
+    // libtorrent's thread: only posts.
+    session->set_alert_notify([weak = weak_from_this(), &target = loop] {
+        boost::asio::post(target, [weak] {
+            if (const auto self = weak.lock()) self->pump();
+        });
+    });
+}
+
+void TorrentSession::Impl::pump() {
+    std::vector<lt::alert*> alerts;
+    session->pop_alerts(&alerts);
+    for (const auto* alert : alerts) handle_alert(*alert);
+}
+
+void TorrentSession::Impl::handle_alert(const lt::alert& alert) {
+    if (const auto* piece = lt::alert_cast<lt::piece_finished_alert>(&alert)) {
+        if (const auto digest = digest_of(piece->torrent_name())) {
+            events.on_piece(*digest, static_cast<std::uint32_t>(static_cast<int>(piece->piece_index)));
+        }
+    } else if (const auto* update = lt::alert_cast<lt::state_update_alert>(&alert)) {
+        report_stats(*update);
+    } else if (const auto* add = lt::alert_cast<lt::add_torrent_alert>(&alert)) {
+        added(*add);
+    } else if (const auto* file = lt::alert_cast<lt::file_error_alert>(&alert)) {
+        trouble(file->torrent_name(),
+                to_error(file->error, fmt::format("cannot read or write {}", file->filename())));
+    } else if (const auto* error = lt::alert_cast<lt::torrent_error_alert>(&alert)) {
+        trouble(error->torrent_name(),
+                to_error(error->error, fmt::format("torrent {}", error->torrent_name())));
+    } else if (lt::alert_cast<lt::alerts_dropped_alert>(&alert) != nullptr) {
+        log::debug("swarm: libtorrent dropped alerts; the next statistics make up for it");
+    } else if (lt::alert_cast<lt::hash_failed_alert>(&alert) != nullptr ||
+               lt::alert_cast<lt::fastresume_rejected_alert>(&alert) != nullptr) {
+        log::debug("swarm: {}", alert.message());
+    }
+}
+
+void TorrentSession::Impl::added(const lt::add_torrent_alert& alert) {
+    const std::string name = alert.params.ti ? alert.params.ti->name() : alert.params.name;
+    const auto found = torrents.find(name);
+    if (alert.error) {
+        trouble(name, to_error(alert.error, fmt::format("cannot add torrent {}", name)));
+        return;
+    }
+    if (found == torrents.end()) {  // removed while it was being added
+        session->remove_torrent(alert.handle);
+        return;
+    }
+    Torrent& torrent = found->second;
+    torrent.handle = alert.handle;
+    torrent.handle.set_ssl_certificate_buffer(settings.certificate_pem, settings.private_key_pem,
+                                              dh_params_pem);
+    for (const auto& endpoint : torrent.dial) torrent.handle.connect_peer(endpoint);
+    torrent.dial.clear();
+    torrent.handle.resume();
+    if (const auto digest = digest_of(name)) events.on_ready(*digest);
+}
+
+void TorrentSession::Impl::report_stats(const lt::state_update_alert& alert) const {
+    for (const auto& status : alert.status) {
+        const auto digest = digest_of(status.name);
+        if (!digest) continue;
+        TorrentStats stats;
+        if (status.state != lt::torrent_status::checking_files &&
+            status.state != lt::torrent_status::checking_resume_data) {
+            stats.own = to_flags(status.pieces);
+        }
+        stats.received_bytes = static_cast<std::uint64_t>(status.total_payload_download);
+        stats.peers = static_cast<std::size_t>(std::max(status.num_peers, 0));
+        events.on_stats(*digest, stats);
+    }
+}
+
+void TorrentSession::Impl::trouble(const std::string& name, const Error& error) const {
+    const auto digest = digest_of(name);
+    if (digest && torrents.contains(name)) events.on_trouble(*digest, error);
+}
+
+TorrentSession::TorrentSession(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+TorrentSession::~TorrentSession() {
+    impl_->session->set_alert_notify([] {});
+    impl_->session.reset();
+}
+
+Result<std::unique_ptr<TorrentSession>> TorrentSession::start(boost::asio::io_context& loop,
+                                                              SessionSettings settings,
+                                                              SessionEvents events) {
+    auto impl = std::make_shared<Impl>(loop, std::move(settings), std::move(events));
+    CLARITY_CHECK(impl->listen());
+    if (impl->settings.upload_limit_bytes_s != 0 || impl->settings.download_limit_bytes_s != 0) {
+        impl->limit_rates();
+    }
+    auto out = std::unique_ptr<TorrentSession>(new TorrentSession(impl));
+    out->allow({});
+    impl->watch_alerts();
+    return out;
+}
+
+Result<void> TorrentSession::add(const Digest& sha256, const TorrentFile& torrent,
+                                 const std::string& path, const std::vector<bool>& have,
+                                 const std::vector<std::string>& endpoints) {
+    lt::add_torrent_params params;
+    try {
+        params.ti = std::make_shared<lt::torrent_info>(torrent.bytes, lt::from_span);
+    } catch (const std::exception& error) {
+        return fail(Errc::invalid, "artifact {}: its manifest makes no torrent: {}", sha256.hex(),
+                    error.what());
+    }
+    const auto slash = path.rfind('/');
+    params.save_path = slash == std::string::npos ? "." : path.substr(0, slash);
+    const std::string file = slash == std::string::npos ? path : path.substr(slash + 1);
+    if (file != torrent.name) params.renamed_files[lt::file_index_t{0}] = file;
+    // The cache's marks stand for a check; without any, an empty sparse file needs none.
+    params.have_pieces.resize(params.ti->num_pieces(), false);
+    for (std::size_t i = 0; i < have.size() && i < std::size_t(params.ti->num_pieces()); ++i) {
+        if (have[i]) params.have_pieces.set_bit(lt::piece_index_t(static_cast<int>(i)));
+    }
+    params.flags = lt::torrent_flags::paused | lt::torrent_flags::apply_ip_filter |
+                   lt::torrent_flags::update_subscribe | lt::torrent_flags::no_verify_files |
+                   lt::torrent_flags::disable_pex | lt::torrent_flags::disable_dht |
+                   lt::torrent_flags::disable_lsd;
+    auto& entry = impl_->torrents[torrent.name];
+    entry = {};
+    for (const auto& text : endpoints) {
+        if (const auto endpoint = parse_endpoint(text)) entry.dial.push_back(*endpoint);
+    }
+    impl_->session->async_add_torrent(std::move(params));
+    return {};
+}
+
+void TorrentSession::remove(const Digest& sha256) {
+    const auto found = impl_->torrents.find(sha256.hex());
+    if (found == impl_->torrents.end()) return;
+    if (found->second.handle.is_valid()) impl_->session->remove_torrent(found->second.handle);
+    impl_->torrents.erase(found);
+}
+
+void TorrentSession::dial(const Digest& sha256, const std::vector<std::string>& endpoints) {
+    const auto found = impl_->torrents.find(sha256.hex());
+    if (found == impl_->torrents.end()) return;
+    for (const auto& text : endpoints) {
+        const auto endpoint = parse_endpoint(text);
+        if (!endpoint) continue;
+        if (found->second.handle.is_valid()) found->second.handle.connect_peer(*endpoint);
+        else found->second.dial.push_back(*endpoint);
+    }
+}
+
+void TorrentSession::allow(const std::vector<std::string>& endpoints) {
+    if (!impl_->settings.filter_addresses) return;
+    lt::ip_filter filter;
+    filter.add_rule(lt::make_address("0.0.0.0"), lt::make_address("255.255.255.255"),
+                    lt::ip_filter::blocked);
+    filter.add_rule(lt::make_address("::"),
+                    lt::make_address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+                    lt::ip_filter::blocked);
+    for (const auto& text : endpoints) {
+        const auto endpoint = parse_endpoint(text);
+        if (endpoint) filter.add_rule(endpoint->address(), endpoint->address(), 0);
+    }
+    impl_->session->set_ip_filter(std::move(filter));
+}
+
+void TorrentSession::clear_trouble(const Digest& sha256) {
+    const auto found = impl_->torrents.find(sha256.hex());
+    if (found == impl_->torrents.end() || !found->second.handle.is_valid()) return;
+    found->second.handle.clear_error();
+    found->second.handle.unset_flags(lt::torrent_flags::upload_mode);
+    found->second.handle.resume();
+}
+
+void TorrentSession::ask_stats() {
+    impl_->session->post_torrent_updates(lt::torrent_handle::query_pieces |
+                                         lt::torrent_handle::query_name);
+}
+
+std::uint16_t TorrentSession::port() const { return impl_->session->ssl_listen_port(); }
+
+std::shared_ptr<TorrentSession::Link> TorrentSession::link(const Digest& sha256) const {
+    const auto found = impl_->torrents.find(sha256.hex());
+    if (found == impl_->torrents.end() || !found->second.handle.is_valid()) return nullptr;
+    return std::make_shared<HandleLink>(found->second.handle);
+}
+
+}  // namespace clarity::swarm

@@ -1,0 +1,179 @@
+#include <algorithm>
+
+#include "node/swarm/swarm_impl.hpp"
+#include "protocol/log/log.hpp"
+
+namespace clarity {
+
+namespace {
+
+const Holding* holding_of(const ServerClaims& server, const Digest& sha256) {
+    const auto found = std::find_if(server.holdings.begin(), server.holdings.end(),
+                                    [&](const Holding& each) { return each.sha256 == sha256; });
+    return found == server.holdings.end() ? nullptr : &*found;
+}
+
+/// Jitter that differs between servers and attempts, and replays.
+std::uint64_t seed_of(const Digest& sha256, const std::string& server_id, std::uint64_t attempt) {
+    return std::hash<std::string>{}(server_id + sha256.bytes() + std::to_string(attempt));
+}
+
+}  // namespace
+
+/// One step of the election, carried out.
+void Swarm::Impl::elect(Item& item) {
+    if (!item.wanted || !site_known_) return;
+    const auto decision = item.election.step(swarm_now_ms(), view_of(item));
+    if (decision == election::Decision::fetch && !item.fetch) start_fetch(item);
+    if (decision == election::Decision::stop) stop_fetch(item);
+}
+
+election::View Swarm::Impl::view_of(Item& item) {
+    const Digest& sha256 = item.manifest->sha256;
+    election::View view;
+    for (const auto& [server, claims] : site_.servers) {
+        if (!claims.alive || server == settings_.server_id) continue;
+        for (const auto& claim : claims.claims) {
+            if (claim.sha256 != sha256) continue;
+            view.claims[server] = {claim.since_unix_ms, claim.pieces_fetched, claim.rate_bytes_s};
+        }
+        const bool candidate =
+            item.candidates.empty() || std::find(item.candidates.begin(), item.candidates.end(),
+                                                 server) != item.candidates.end();
+        const Holding* holding = holding_of(claims, sha256);
+        if (candidate && (holding == nullptr || !holding->complete)) view.alive.push_back(server);
+    }
+    view.needed = needed(item);
+    view.able = fetching_allowed_ && !sources_of(item).empty() &&
+                session_->link(sha256) != nullptr &&
+                (item.fetch || running_fetches() < settings_.fetches_max);
+    view.own_progress = item.counters->wan_bytes.load() + item.lan_bytes + item.have_count;
+    return view;
+}
+
+/// Whether the origin is needed: not while a whole copy at the site is coming in.
+bool Swarm::Impl::needed(Item& item) {
+    if (item.phase != Phase::running) return false;
+    bool holder = false;
+    for (const auto& [server, claims] : site_.servers) {
+        if (!claims.alive || server == settings_.server_id) continue;
+        const Holding* holding = holding_of(claims, item.manifest->sha256);
+        if (holding != nullptr && holding->complete) holder = true;
+    }
+    if (!holder) {
+        item.holder_since_ms = -1;
+        return true;
+    }
+    const auto now = swarm_now_ms();
+    if (item.holder_since_ms < 0) item.holder_since_ms = now;
+    return now - std::max(item.holder_since_ms, item.lan_progress_ms) >=
+           settings_.holder_patience_ms;
+}
+
+std::vector<swarm::FetchSource> Swarm::Impl::sources_of(const Item& item) const {
+    std::vector<swarm::FetchSource> out;
+    for (const auto& source : item.manifest->sources) {
+        const auto* access = repositories_.find(source.repository_id);
+        if (access != nullptr) out.push_back({*access, source.path});
+    }
+    return out;
+}
+
+std::size_t Swarm::Impl::running_fetches() const {
+    return static_cast<std::size_t>(std::count_if(
+        items_.begin(), items_.end(), [](const auto& each) { return each.second.fetch != nullptr; }));
+}
+
+void Swarm::Impl::start_fetch(Item& item) {
+    const Digest sha256 = item.manifest->sha256;
+    swarm::Fetch::Input input;
+    input.manifest = item.manifest;
+    input.sources = sources_of(item);
+    input.settings.retry_min_ms = settings_.retry_min_ms;
+    input.settings.retry_max_ms = settings_.retry_max_ms;
+    input.settings.unwritten_max_bytes = settings_.unwritten_max_bytes;
+    input.link = session_->link(sha256);
+    input.counters = item.counters;
+    input.limiter = limiter_;
+    item.fetch_id = ++fetch_ids_;
+    input.seed = seed_of(sha256, settings_.server_id, item.fetch_id);
+    for (const auto& peer : peers_) {
+        const auto found = site_.servers.find(peer.server_id);
+        if (found == site_.servers.end() || !found->second.alive) continue;
+        const Holding* holding = holding_of(found->second, sha256);
+        if (holding != nullptr && holding->pieces_have > 0) ++input.peers_expected;
+    }
+    item.counters->pieces = 0;
+    item.claim_since_unix_ms = swarm_now_unix_ms();
+    item.rate_bytes_s = 0;
+    item.rate_from_bytes = item.counters->wan_bytes.load();
+    log::info_for(item.correlation_id, "swarm: fetching {}@{} from {} for the site (rank {})",
+                  item.manifest->artifact, item.manifest->version, input.sources[0].access.id,
+                  item.election.own_rank());
+    swarm::FetchHooks hooks;
+    hooks.on_warning = [this, sha256, id = item.fetch_id](const Error& error) {
+        post([sha256, id, error](Impl& self) { self.fetch_warned(sha256, id, error); });
+    };
+    hooks.on_end = [this, sha256, id = item.fetch_id](const Result<void>& result) {
+        post([sha256, id, result](Impl& self) { self.fetch_ended(sha256, id, result); });
+    };
+    item.fetch = std::make_unique<swarm::Fetch>(std::move(input), std::move(hooks));
+    changed(true);
+}
+
+void Swarm::Impl::stop_fetch(Item& item) {
+    if (!item.fetch) return;
+    item.fetch->stop();
+    ending_[item.fetch_id] = std::move(item.fetch);
+    item.rate_bytes_s = 0;
+    changed(true);
+}
+
+void Swarm::Impl::fetch_warned(const Digest& sha256, std::uint64_t id, const Error& error) {
+    Item* item = find(sha256);
+    if (item == nullptr || item->fetch_id != id) return;
+    item->error = error.message;
+    item->error_passing = error.code != Errc::invalid;
+    log::warning_for(item->correlation_id, "swarm: {}", error.message);
+    changed(true);
+}
+
+void Swarm::Impl::fetch_ended(const Digest& sha256, std::uint64_t id, const Result<void>& result) {
+    ending_.erase(id);
+    Item* item = find(sha256);
+    if (item == nullptr || item->fetch_id != id || !item->fetch) return;
+    item->fetch.reset();
+    item->rate_bytes_s = 0;
+    changed(true);
+    const auto now = swarm_now_ms();
+    if (result) {  // all pieces are here; the torrent's reports follow
+        item->election.stand_back(now, settings_.fetch_delay_ms);
+    } else {
+        if (item->phase == Phase::running) failed(*item, result.error());
+        item->election.stand_back(now, error_backoff_ms(*item));
+    }
+}
+
+void Swarm::Impl::measure_rate(Item& item) {
+    if (!item.fetch) return;
+    const auto bytes = item.counters->wan_bytes.load();
+    const auto rate = bytes - item.rate_from_bytes;  // called once a second
+    item.rate_from_bytes = bytes;
+    if (rate > 0 && item.error_passing) {
+        item.error.clear();
+        item.error_passing = false;
+    }
+    if (rate != item.rate_bytes_s) changed(false);
+    item.rate_bytes_s = rate;
+}
+
+/// Doubles with every error in a row, with jitter of a quarter.
+std::int64_t Swarm::Impl::error_backoff_ms(const Item& item) const {
+    const auto doublings = std::min<std::uint32_t>(item.errors > 0 ? item.errors - 1 : 0, 10);
+    const auto full =
+        std::min(settings_.error_backoff_min_ms << doublings, settings_.error_backoff_max_ms);
+    const auto seed = seed_of(item.manifest->sha256, settings_.server_id, item.errors);
+    return full - static_cast<std::int64_t>(seed % static_cast<std::uint64_t>(full / 4 + 1));
+}
+
+}  // namespace clarity

@@ -1,0 +1,160 @@
+#pragma once
+
+// Private to this folder.
+#include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <set>
+
+#include "node/swarm/counters.hpp"
+#include "node/swarm/fetch.hpp"
+#include "node/swarm/rate_limiter.hpp"
+#include "node/swarm/session.hpp"
+#include "node/swarm/swarm.hpp"
+#include "node/swarm/worker.hpp"
+#include "protocol/election.hpp"
+
+namespace clarity {
+
+/// The swarm's state; all of it belongs to the loop's thread. Workers get copies and post back
+/// through a weak pointer, so that a late answer finds nobody.
+class Swarm::Impl : public std::enable_shared_from_this<Impl> {
+  public:
+    Impl(boost::asio::io_context& loop, SwarmSettings settings, ArtifactCache& cache,
+         SwarmCallbacks callbacks);
+    ~Impl();
+
+    [[nodiscard]] Result<void> start();
+
+    void set_peers(std::vector<SwarmPeer> peers);
+    void set_site(SiteClaims site);
+    void set_repositories(RepositorySet repositories);
+    void set_fetching(bool allowed);
+    void want(const Manifest& manifest, std::string correlation_id,
+              std::vector<std::string> candidates);
+    void seed(const Manifest& manifest);
+    void forget(const Digest& sha256);
+    [[nodiscard]] std::vector<Holding> holdings() const;
+    [[nodiscard]] std::vector<FetchClaim> claims() const;
+    [[nodiscard]] std::size_t connections() const;
+    [[nodiscard]] std::uint16_t port() const { return session_->port(); }
+
+  private:
+    enum class Phase {
+        preparing,  ///< the cache makes the partial file
+        running,    ///< pieces come in
+        hashing,    ///< all are here; the whole file is being hashed
+        complete,   ///< in the cache, offered
+        resting,    ///< after trouble: prepared anew at retry_ms
+    };
+
+    struct Item {
+        Item(const Manifest& m, const election::Settings& settings, const std::string& self)
+            : manifest(std::make_shared<const Manifest>(m)), election(settings, m.sha256, self) {}
+
+        std::shared_ptr<const Manifest> manifest;
+        election::Election election;
+        std::string correlation_id;
+        std::vector<std::string> candidates;
+        bool wanted = false;
+        Phase phase = Phase::preparing;
+        std::uint64_t generation = 0;  ///< answers of workers for an older one are dropped
+        std::vector<bool> have;
+        std::uint32_t have_count = 0;
+        std::vector<std::uint32_t> unmarked;  ///< pieces the cache's index does not know yet
+        std::shared_ptr<swarm::FetchCounters> counters =
+            std::make_shared<swarm::FetchCounters>();
+        std::uint64_t lan_base_bytes = 0;  ///< of torrents before this one
+        std::uint64_t lan_bytes = 0;       ///< of this torrent
+        std::size_t peers = 0;
+        std::int64_t lan_progress_ms = 0;
+        std::int64_t holder_since_ms = -1;  ///< an alive peer has it whole since then
+        std::int64_t dialled_ms = 0;
+        std::set<std::string> dialled;  ///< endpoints, at least once
+        std::unique_ptr<swarm::Fetch> fetch;
+        std::uint64_t fetch_id = 0;
+        std::int64_t claim_since_unix_ms = 0;
+        std::uint64_t rate_bytes_s = 0;
+        std::uint64_t rate_from_bytes = 0;
+        std::string error;
+        bool error_passing = false;  ///< gone as soon as bytes come again
+        std::uint32_t troubles = 0;  ///< of the complete file's torrent
+        std::uint32_t errors = 0;  ///< reported in a row
+        std::int64_t retry_ms = 0;
+    };
+
+    boost::asio::io_context& loop_;
+    SwarmSettings settings_;
+    ArtifactCache& cache_;
+    SwarmCallbacks callbacks_;
+    boost::asio::steady_timer timer_;
+    std::uint64_t ticks_ = 0;
+    std::uint64_t generations_ = 0;
+    std::vector<SwarmPeer> peers_;
+    SiteClaims site_;
+    bool site_known_ = false;
+    RepositorySet repositories_;
+    bool fetching_allowed_ = true;
+    std::map<Digest, Item> items_;
+    std::map<std::uint64_t, std::unique_ptr<swarm::Fetch>> ending_;  ///< stopped, winding down
+    std::uint64_t fetch_ids_ = 0;
+    swarm::CountsByArtifact stored_counts_;              ///< as on disk
+    bool change_due_ = false;
+    bool change_now_ = false;
+    std::shared_ptr<swarm::RateLimiter> limiter_;
+    std::unique_ptr<swarm::TorrentSession> session_;
+    // Last: they stop first.
+    std::unique_ptr<swarm::Worker> state_worker_;
+    std::unique_ptr<swarm::Worker> hash_worker_;
+
+    // swarm.cpp
+    [[nodiscard]] Item* find(const Digest& sha256);
+    [[nodiscard]] Item* find(const Digest& sha256, std::uint64_t generation);
+    void schedule_tick();
+    void tick();
+    void tick_second();
+    void changed(bool at_once);
+    void report_change();
+    void save_counters();
+    void keep_last_second();
+    [[nodiscard]] swarm::CountsByArtifact counts_now() const;
+    void post(std::function<void(Impl&)> job);  ///< any thread
+
+    // swarm_items.cpp: a life of an artifact
+    Item& make_item(const Manifest& manifest);
+    void prepare(Item& item);
+    void prepared(Item& item, const std::string& path, std::vector<bool> have);
+    void add_torrent(Item& item, const std::string& path);
+    void remove_torrent(Item& item);
+    void rest(Item& item);
+    void offer_complete(Item& item, const std::string& path);
+    void got_piece(const Digest& sha256, std::uint32_t piece);
+    void got_stats(const Digest& sha256, const swarm::TorrentStats& stats);
+    void got_trouble(const Digest& sha256, const Error& error);
+    void mark_pieces(Item& item);
+    void finish(Item& item);
+    void completed(Item& item, const std::string& path, bool moved);
+    void failed(Item& item, const Error& error);
+    void notify_complete(const Digest& sha256, const std::string& path);
+    void dial(Item& item);
+    [[nodiscard]] std::vector<std::string> endpoints_for(const Item& item) const;
+
+    // swarm_fetch.cpp: who pulls from the origin
+    void elect(Item& item);
+    [[nodiscard]] election::View view_of(Item& item);
+    [[nodiscard]] bool needed(Item& item);
+    [[nodiscard]] std::vector<swarm::FetchSource> sources_of(const Item& item) const;
+    [[nodiscard]] std::size_t running_fetches() const;
+    void start_fetch(Item& item);
+    void stop_fetch(Item& item);
+    void fetch_ended(const Digest& sha256, std::uint64_t id, const Result<void>& result);
+    void fetch_warned(const Digest& sha256, std::uint64_t id, const Error& error);
+    void measure_rate(Item& item);
+    [[nodiscard]] std::int64_t error_backoff_ms(const Item& item) const;
+};
+
+[[nodiscard]] std::int64_t swarm_now_ms();       ///< steady
+[[nodiscard]] std::int64_t swarm_now_unix_ms();  ///< wall clock
+
+}  // namespace clarity

@@ -1,0 +1,296 @@
+#include <algorithm>
+
+#include "node/swarm/swarm_impl.hpp"
+#include "protocol/log/log.hpp"
+#include "storage/files.hpp"
+
+namespace clarity {
+
+namespace {
+constexpr std::int64_t dial_interval_ms = 2000;
+constexpr std::uint32_t troubles_max = 20;
+}  // namespace
+
+Swarm::Impl::Item& Swarm::Impl::make_item(const Manifest& manifest) {
+    const election::Settings settings{settings_.fetch_delay_ms, settings_.fetch_stall_ms};
+    auto& item = items_.try_emplace(manifest.sha256, manifest, settings, settings_.server_id)
+                     .first->second;
+    if (const auto found = stored_counts_.find(manifest.sha256); found != stored_counts_.end()) {
+        item.counters->wan_bytes = found->second.wan_bytes;
+        item.lan_base_bytes = found->second.lan_bytes;
+    }
+    return item;
+}
+
+void Swarm::Impl::want(const Manifest& manifest, std::string correlation_id,
+                       std::vector<std::string> candidates) {
+    Item* item = find(manifest.sha256);
+    const bool fresh = item == nullptr;
+    if (fresh) item = &make_item(manifest);
+    item->wanted = true;
+    item->correlation_id = std::move(correlation_id);
+    item->candidates = std::move(candidates);
+    if (!fresh && item->phase != Phase::complete) return;
+    if (const auto path = cache_.find(manifest.sha256)) {
+        if (fresh) offer_complete(*item, *path);
+        notify_complete(manifest.sha256, *path);
+    } else {
+        if (!fresh) remove_torrent(*item);  // the cache dropped the file meanwhile
+        prepare(*item);
+    }
+}
+
+void Swarm::Impl::seed(const Manifest& manifest) {
+    if (find(manifest.sha256) != nullptr) return;
+    if (const auto path = cache_.find(manifest.sha256)) {
+        offer_complete(make_item(manifest), *path);
+    }
+}
+
+void Swarm::Impl::forget(const Digest& sha256) {
+    Item* item = find(sha256);
+    if (item == nullptr) return;
+    stop_fetch(*item);
+    remove_torrent(*item);
+    items_.erase(sha256);
+    stored_counts_.erase(sha256);
+    save_counters();
+    changed(true);
+}
+
+/// Makes or finds the partial file, in a worker: after a reboot the cache checks what is in it.
+void Swarm::Impl::prepare(Item& item) {
+    item.phase = Phase::preparing;
+    item.generation = ++generations_;
+    changed(false);
+    state_worker_->submit([this, weak = weak_from_this(), manifest = item.manifest,
+                           generation = item.generation](const std::stop_token&) {
+        // `this` outlives its workers; the answer may find it gone.
+        auto path = cache_.begin(*manifest, swarm_now_unix_ms() / 1000);
+        auto have = cache_.pieces(manifest->sha256);
+        const auto complete = cache_.find(manifest->sha256);
+        post([sha256 = manifest->sha256, generation, path = std::move(path),
+              have = std::move(have), complete](Impl& self) {
+            Item* found = self.find(sha256, generation);
+            if (found == nullptr) return;
+            if (complete) {
+                self.offer_complete(*found, *complete);
+                self.notify_complete(sha256, *complete);
+            } else if (path) {
+                self.prepared(*found, *path, have);
+            } else {
+                self.failed(*found, path.error());
+                self.rest(*found);
+            }
+        });
+    });
+}
+
+void Swarm::Impl::prepared(Item& item, const std::string& path, std::vector<bool> have) {
+    item.have = std::move(have);
+    item.have.resize(item.manifest->piece_count(), false);
+    item.have_count =
+        static_cast<std::uint32_t>(std::count(item.have.begin(), item.have.end(), true));
+    item.unmarked.clear();
+    item.phase = Phase::running;
+    item.lan_progress_ms = swarm_now_ms();
+    item.holder_since_ms = -1;
+    add_torrent(item, path);
+    changed(true);
+    if (item.have_count == item.manifest->piece_count()) finish(item);
+}
+
+void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
+    auto torrent = swarm::make_torrent(*item.manifest, settings_.ca_pem);
+    if (!torrent) return failed(item, torrent.error());
+    item.dialled.clear();
+    const bool incomplete = item.phase == Phase::running;
+    const auto added =
+        session_->add(item.manifest->sha256, *torrent, path, item.have,
+                      incomplete ? endpoints_for(item) : std::vector<std::string>{});
+    if (!added) failed(item, added.error());
+}
+
+void Swarm::Impl::remove_torrent(Item& item) {
+    session_->remove(item.manifest->sha256);
+    item.lan_base_bytes += item.lan_bytes;
+    item.lan_bytes = 0;
+    item.peers = 0;
+}
+
+void Swarm::Impl::offer_complete(Item& item, const std::string& path) {
+    item.phase = Phase::complete;
+    item.have.assign(item.manifest->piece_count(), true);
+    item.have_count = static_cast<std::uint32_t>(item.manifest->piece_count());
+    item.error.clear();
+    add_torrent(item, path);
+    changed(true);
+}
+
+void Swarm::Impl::got_piece(const Digest& sha256, std::uint32_t piece) {
+    Item* item = find(sha256);
+    if (item == nullptr || item->phase != Phase::running) return;
+    if (piece >= item->have.size() || item->have[piece]) return;
+    item->have[piece] = true;
+    item->unmarked.push_back(piece);
+    changed(false);
+    if (++item->have_count == item->manifest->piece_count()) finish(*item);
+}
+
+void Swarm::Impl::got_stats(const Digest& sha256, const swarm::TorrentStats& stats) {
+    Item* item = find(sha256);
+    if (item == nullptr) return;
+    item->peers = stats.peers;
+    if (stats.received_bytes != item->lan_bytes) {
+        item->lan_bytes = stats.received_bytes;
+        item->lan_progress_ms = swarm_now_ms();
+        changed(false);
+    }
+    // Makes up for alerts that libtorrent dropped.
+    if (stats.own.size() != item->have.size()) return;
+    for (std::uint32_t i = 0; i < stats.own.size(); ++i) {
+        if (stats.own[i]) got_piece(sha256, i);
+    }
+}
+
+void Swarm::Impl::got_trouble(const Digest& sha256, const Error& error) {
+    Item* item = find(sha256);
+    if (item == nullptr || item->phase == Phase::preparing || item->phase == Phase::resting) return;
+    if (item->phase == Phase::running) {
+        stop_fetch(*item);
+        failed(*item, error);
+        rest(*item);
+        return;
+    }
+    // A read may meet the moment in which the finished file is moved into the cache.
+    if (++item->troubles <= troubles_max) {
+        session_->clear_trouble(sha256);
+        return;
+    }
+    log::warning_for(item->correlation_id, "swarm: {}@{} is not offered any more: {}",
+                     item->manifest->artifact, item->manifest->version, error.message);
+    remove_torrent(*item);
+}
+
+/// Out of the swarm until the backoff is over, then anew.
+void Swarm::Impl::rest(Item& item) {
+    remove_torrent(item);
+    item.phase = Phase::resting;
+    item.retry_ms = swarm_now_ms() + error_backoff_ms(item);
+}
+
+void Swarm::Impl::mark_pieces(Item& item) {
+    if (item.unmarked.empty() || item.phase != Phase::running) return;
+    state_worker_->submit([this, sha256 = item.manifest->sha256,
+                           pieces = std::move(item.unmarked)](const std::stop_token&) {
+        if (auto marked = cache_.mark_pieces(sha256, pieces); !marked) {
+            log::debug("swarm: {}", marked.error().message);
+        }
+    });
+    item.unmarked.clear();
+}
+
+/// All pieces are here: the cache hashes the whole file and takes it over, in a worker, while the
+/// torrent goes on giving pieces to the peers.
+void Swarm::Impl::finish(Item& item) {
+    item.phase = Phase::hashing;
+    item.generation = ++generations_;
+    changed(true);
+    auto job = [this, manifest = item.manifest, generation = item.generation,
+                unmarked = std::move(item.unmarked),
+                link = session_->link(item.manifest->sha256)](const std::stop_token& stop) {
+        auto marked = cache_.mark_pieces(manifest->sha256, unmarked);
+        auto path = marked ? cache_.complete(*manifest, swarm_now_unix_ms() / 1000, stop)
+                           : Result<std::string>(tl::unexpected<Error>(marked.error()));
+        if (path && link) link->moved_to(parent_dir(*path));
+        post([sha256 = manifest->sha256, generation, path = std::move(path),
+              moved = link != nullptr](Impl& self) {
+            Item* found = self.find(sha256, generation);
+            if (found == nullptr) return;
+            if (path) {
+                self.completed(*found, *path, moved);
+            } else if (path.error().code != Errc::cancelled) {
+                self.failed(*found, path.error());
+                self.rest(*found);
+            }
+        });
+    };
+    item.unmarked.clear();
+    // Marks that are still on their way to the index come first.
+    state_worker_->submit([this, job = std::move(job)](const std::stop_token&) mutable {
+        hash_worker_->submit(std::move(job));
+    });
+}
+
+void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
+    item.phase = Phase::complete;
+    item.error.clear();
+    item.errors = 0;
+    item.troubles = 0;
+    stop_fetch(item);
+    if (!moved) {  // it was not ready when it was to be told of the new place
+        remove_torrent(item);
+        add_torrent(item, path);
+    } else {
+        session_->clear_trouble(item.manifest->sha256);
+    }
+    log::info_for(item.correlation_id,
+                  "swarm: {}@{} is here: {} bytes from origins, {} from peers",
+                  item.manifest->artifact, item.manifest->version,
+                  item.counters->wan_bytes.load(), item.lan_base_bytes + item.lan_bytes);
+    save_counters();
+    changed(true);
+    notify_complete(item.manifest->sha256, path);
+}
+
+void Swarm::Impl::failed(Item& item, const Error& error) {
+    ++item.errors;
+    item.error = error.message;
+    item.error_passing = false;
+    log::warning_for(item.correlation_id, "swarm: {}", error.message);
+    changed(true);
+    post([sha256 = item.manifest->sha256, error](Impl& self) {
+        if (self.callbacks_.on_error) self.callbacks_.on_error(sha256, error);
+    });
+}
+
+void Swarm::Impl::notify_complete(const Digest& sha256, const std::string& path) {
+    post([sha256, path](Impl& self) {
+        if (self.callbacks_.on_complete) self.callbacks_.on_complete(sha256, path);
+    });
+}
+
+/// Alive peers that take part in this artifact, as far as is known.
+std::vector<std::string> Swarm::Impl::endpoints_for(const Item& item) const {
+    std::vector<std::string> out;
+    for (const auto& peer : peers_) {
+        if (!peer.alive || peer.server_id == settings_.server_id) continue;
+        const auto found = site_.servers.find(peer.server_id);
+        if (found == site_.servers.end()) continue;  // no record yet: it will come
+        const auto& holdings = found->second.holdings;
+        if (std::any_of(holdings.begin(), holdings.end(), [&](const Holding& each) {
+                return each.sha256 == item.manifest->sha256;
+            })) {
+            out.push_back(peer.endpoint);
+        }
+    }
+    return out;
+}
+
+/// Only who lacks pieces dials; libtorrent forgets hosts that did not answer, so again and again.
+void Swarm::Impl::dial(Item& item) {
+    if (item.phase != Phase::running) return;
+    const auto endpoints = endpoints_for(item);
+    const bool news = std::any_of(endpoints.begin(), endpoints.end(), [&](const auto& each) {
+        return !item.dialled.contains(each);
+    });
+    const auto now = swarm_now_ms();
+    const bool due =
+        item.peers < endpoints.size() && now - item.dialled_ms >= dial_interval_ms;
+    if (!news && !due) return;
+    item.dialled_ms = now;
+    item.dialled.insert(endpoints.begin(), endpoints.end());
+    session_->dial(item.manifest->sha256, endpoints);
+}
+
+}  // namespace clarity
