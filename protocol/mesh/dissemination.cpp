@@ -10,8 +10,7 @@ namespace clarity::mesh {
 namespace {
 
 constexpr std::size_t items_per_frame = 128;
-constexpr std::size_t repeating_max = 2048;
-constexpr std::size_t much = 32;  ///< items in one push that slow the next one down
+constexpr std::size_t much = 32;  ///< items in one push that count as a flood
 
 }  // namespace
 
@@ -74,9 +73,8 @@ void Dissemination::push() {
             if (bodies < out_.settings.push_fanout && push_bodies(to, now)) ++bodies;
             else announce(to, now);
         }
-        for (auto& item : now) {
-            if (repeating_.size() < repeating_max) repeating_.push_back(item);
-        }
+        // In a flood (a site starting) anti-entropy repeats more cheaply.
+        if (now.size() <= much) repeating_.insert(repeating_.end(), now.begin(), now.end());
     }
     if (!fresh_.empty()) schedule_push();
     if (!repeating_.empty() || members_.has_updates()) {

@@ -10,6 +10,7 @@ namespace {
 /// earlier than a failed probe and the shortest suspicion after the last sign of life: 3 s.
 constexpr std::int64_t hearsay_ms = 1500;
 constexpr std::int64_t notice_interval_ms = 250;
+constexpr std::size_t flood_size = 128;  ///< waiting updates
 
 bool is_reachable(State state) { return state == State::alive || state == State::suspect; }
 
@@ -89,8 +90,8 @@ std::optional<Index> Membership::find_key(MemberKey key) const {
 bool Membership::reachable(Index i) const { return is_reachable(members_[i].state); }
 
 void Membership::queue(Member& member) {
-    const auto rounds =
-        3 + static_cast<std::uint8_t>(std::ceil(std::log2(static_cast<double>(size()) + 1)));
+    const bool flood = queue_.size() > flood_size;  // a site starting: anti-entropy is cheaper
+    const auto rounds = flood ? 3 : 3 + std::ceil(std::log2(static_cast<double>(size()) + 1));
     if (member.transmits == 0) queue_.push_front(member.key);
     member.transmits = static_cast<std::uint8_t>(rounds);
     hooks.changed();

@@ -193,6 +193,11 @@ std::vector<MemberView> Mesh::members() const {
     return out;
 }
 
+State Mesh::state_of(std::string_view id) const {
+    const auto i = core_->members.find(id);
+    return i ? core_->members.at(*i).state : State::unknown;
+}
+
 std::vector<std::string> Mesh::active_peers() const {
     std::vector<std::string> out;
     for (const auto i : core_->members.active()) out.push_back(core_->members.at(i).id);

@@ -19,8 +19,8 @@
 /// bodies and lazy announcements of Plumtree (Leitao, Pereira, Rodrigues, 2007).
 /// docs/protocol.md has the frames.
 ///
-/// Rationale: the roster says who belongs, so membership is full knowledge, nobody is discovered and
-/// only liveness is gossiped. Everything a node sends per round is bounded, at any size.
+/// Rationale: the roster says who belongs, so membership is full knowledge, nobody is discovered
+/// and only liveness is gossiped. Everything a node sends per round is bounded, at any size.
 namespace clarity::mesh {
 
 /// What a member is to us. `unknown`: in the roster, never heard of since we started.
@@ -220,6 +220,8 @@ class Mesh {
 
     /// Every member of the roster, by id; ourselves included.
     [[nodiscard]] std::vector<MemberView> members() const;
+    /// Of one member; `unknown` also for who is not in the roster.
+    [[nodiscard]] State state_of(std::string_view id) const;
     /// Members that we talk to all the time: keep connections to these open, others may be closed
     /// when idle.
     [[nodiscard]] std::vector<std::string> active_peers() const;

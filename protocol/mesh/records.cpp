@@ -31,10 +31,8 @@ Records::Records(Outbox& outbox, Membership& members, OnStored stored)
     : out_(outbox), members_(members), stored_(std::move(stored)) {}
 
 const StoredRecord* Records::find(MemberKey owner) const {
-    const auto i = members_.find_key(owner);
-    if (!i) return nullptr;
-    const auto found = records_.find(members_.at(*i).id);
-    return found == records_.end() ? nullptr : &found->second;
+    const auto found = by_key_.find(owner);
+    return found == by_key_.end() ? nullptr : found->second;
 }
 
 RecordVersion Records::next_version() const {
@@ -48,6 +46,7 @@ void Records::store(const Member& owner, RecordVersion version, Bytes bytes, std
     auto& record = records_[owner.id];
     if (!record.bytes.empty()) digest_.toggle(owner.key, entry_hash(record.version, record.hash));
     record = {version, std::move(bytes), out_.now_ms, hash};
+    by_key_[owner.key] = &record;
     digest_.toggle(owner.key, entry_hash(version, hash));
     pulls_.erase(owner.key);
 }
@@ -67,7 +66,9 @@ void Records::set_own(RecordVersion version, Bytes bytes) {
 void Records::members_changed() {
     digest_ = BucketDigest();
     std::erase_if(records_, [&](const auto& each) { return !members_.find(each.first); });
+    by_key_.clear();
     for (const auto& [id, record] : records_) {
+        by_key_[key_of(id)] = &record;
         digest_.toggle(key_of(id), entry_hash(record.version, record.hash));
     }
     std::erase_if(pulls_, [&](const auto& each) { return !members_.find_key(each.first); });
@@ -78,7 +79,7 @@ Records::Verdict Records::judge(MemberKey owner, RecordVersion version, std::uin
     if (mine != nullptr && version == mine->version) {
         return hash == mine->hash ? Verdict::known : Verdict::conflict;
     }
-    if (owner == members_.self_key()) {
+    if (owner == members_.self_key() && mine == nullptr) {  // we would sign above it anyway
         return version >= next_version() ? Verdict::newer : Verdict::older;
     }
     return mine == nullptr || version > mine->version ? Verdict::newer : Verdict::older;
@@ -126,7 +127,10 @@ std::size_t Records::take(Index from, std::span<const RecordBody> bodies) {
 void Records::own_copy(const RecordBody& body, std::uint64_t hash) {
     if (judge(body.owner, body.version, hash) == Verdict::known) return;
     pulls_.erase(body.owner);
-    members_.raise_incarnation(body.version.incarnation + 1);
+    if (body.version >= next_version() || find(body.owner) == nullptr ||
+        body.version == find(body.owner)->version) {
+        members_.raise_incarnation(body.version.incarnation + 1);
+    }
     out_.effects.push_back(RecordJump{});
 }
 

@@ -48,6 +48,7 @@ class Records {
     Membership& members_;
     OnStored stored_;
     std::map<std::string, StoredRecord> records_;
+    std::unordered_map<MemberKey, const StoredRecord*> by_key_;
     std::map<MemberKey, Pull> pulls_;
     std::int64_t pull_at_ = never;
     std::set<std::uint64_t> reported_;  // equivocations, by owner, version and hash
