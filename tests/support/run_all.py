@@ -91,9 +91,13 @@ def fuzz(tally):
         report("fuzz build", code, text, 0)
         tally.failed.append("fuzz: the fuzzers do not build")
         return
+    corpus = ROOT / "build/fuzz/corpus"
+    corpus.mkdir(exist_ok=True)
+    for golden in (ROOT / "tests/data").glob("*.hex"):
+        (corpus / golden.stem).write_bytes(bytes.fromhex(golden.read_text().strip()))
     for program in sorted((ROOT / "build/fuzz/bin").glob("fuzz_*")):
         started = time.monotonic()
-        code, text = run([str(program), f"-max_total_time={seconds}", "-max_len=65536",
+        code, text = run([str(program), str(corpus), f"-max_total_time={seconds}", "-max_len=65536",
                           "-print_final_stats=0", "-verbosity=0", "-rss_limit_mb=2048",
                           "-artifact_prefix=/tmp/"], 60 + int(seconds))
         report(program.name, code, text, time.monotonic() - started)
