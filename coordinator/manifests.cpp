@@ -15,14 +15,14 @@ Result<Manifests> Manifests::load(Store& store) {
     for (const auto& [key, bytes] : rows) {
         CLARITY_TRY(const auto envelope, Envelope::decode(bytes));
         CLARITY_TRY(auto manifest, Manifest::decode(envelope.payload));
-        out.take(envelope.digest(), std::move(manifest));
+        out.take(envelope.digest(), std::move(manifest), bytes.size());
     }
     return out;
 }
 
-void Manifests::take(const Digest& digest, Manifest manifest) {
+void Manifests::take(const Digest& digest, Manifest manifest, std::size_t envelope_bytes) {
     by_name_[name_at(manifest.artifact, manifest.version)] = digest;
-    ManifestEntry entry{digest, std::move(manifest), 0};
+    ManifestEntry entry{digest, std::move(manifest), 0, envelope_bytes};
     entry.pieces = entry.manifest.piece_count();
     entry.manifest.piece_layer = {};
     entry.manifest.chunks = {};
@@ -43,7 +43,7 @@ Result<Digest> Manifests::add(const Root& root, std::string_view envelope_bytes)
                     name, entries_.at(at->second).manifest.sha256.hex());
     }
     CLARITY_CHECK(store_->put(schema::key(schema::manifest, {digest.hex()}), envelope_bytes));
-    take(digest, *std::move(manifest));
+    take(digest, *std::move(manifest), envelope_bytes.size());
     return digest;
 }
 

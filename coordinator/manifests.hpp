@@ -14,6 +14,7 @@ struct ManifestEntry {
     Digest digest;      ///< of the envelope
     Manifest manifest;  ///< piece_layer and chunks are empty
     std::size_t pieces = 0;
+    std::size_t envelope_bytes = 0;
 };
 
 /// Manifests that the artifact role has signed. One name@version has one manifest for ever. Loop
@@ -34,7 +35,7 @@ class Manifests {
 
   private:
     explicit Manifests(Store& store) : store_(&store) {}
-    void take(const Digest& digest, Manifest manifest);
+    void take(const Digest& digest, Manifest manifest, std::size_t envelope_bytes);
 
     Store* store_;
     std::map<Digest, ManifestEntry> entries_;

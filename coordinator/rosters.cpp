@@ -12,8 +12,8 @@ bool same(const CoordinatorAddress& a, const CoordinatorAddress& b) {
 
 }  // namespace
 
-Result<Rosters> Rosters::load(Store& store, const SigningKey& key, RosterCommon common) {
-    Rosters out(store, key, std::move(common));
+Result<Rosters> Rosters::load(Store& store, const SigningKey& key) {
+    Rosters out(store, key);
     CLARITY_TRY(const auto observers, store.rows(schema::observer));
     for (const auto& [name, row] : observers) {
         CLARITY_TRY(out.observers_.emplace_back(),

@@ -27,8 +27,10 @@ struct PublishedRoster {
 /// change, and is stored together with it. Loop thread only.
 class Rosters {
   public:
-    [[nodiscard]] static Result<Rosters> load(Store& store, const SigningKey& key,
-                                              RosterCommon common);
+    [[nodiscard]] static Result<Rosters> load(Store& store, const SigningKey& key);
+    /// Before anything is published: addresses are known once the ports are bound.
+    void set_common(RosterCommon common) { common_ = std::move(common); }
+    [[nodiscard]] const RosterCommon& common() const { return common_; }
 
     /// Adds or replaces a member and publishes the site's next epoch, all in one write with
     /// `also` (the spent token).
@@ -52,8 +54,7 @@ class Rosters {
     [[nodiscard]] std::optional<std::pair<std::string, Member>> locate(const PublicKey& key) const;
 
   private:
-    Rosters(Store& store, const SigningKey& key, RosterCommon common)
-        : store_(&store), key_(&key), common_(std::move(common)) {}
+    Rosters(Store& store, const SigningKey& key) : store_(&store), key_(&key) {}
     [[nodiscard]] Result<void> publish(const std::string& site, std::vector<Member> members,
                                        std::vector<KeyValue> also);
 
