@@ -1,0 +1,125 @@
+#include "node/config.hpp"
+
+#include <unistd.h>
+
+#include <limits>
+
+#include "protocol/yaml/yaml.hpp"
+#include "storage/files.hpp"
+
+namespace clarity {
+namespace {
+
+constexpr std::size_t config_max_bytes = 1U << 20;
+constexpr std::int64_t bytes_max = std::numeric_limits<std::int64_t>::max();
+
+std::string with_scheme(std::string endpoint) {
+    if (endpoint.empty() || endpoint.starts_with("tcp://")) return endpoint;
+    return "tcp://" + endpoint;
+}
+
+std::string without_scheme(std::string endpoint) {
+    return endpoint.starts_with("tcp://") ? endpoint.substr(6) : endpoint;
+}
+
+void read_addresses(yaml::Map& map, AgentConfig& out) {
+    using enum yaml::Need;
+    map.child("mesh", [&](yaml::Map& mesh) {
+        out.mesh_listen = with_scheme(mesh.text("listen", optional, out.mesh_listen));
+        out.mesh_advertise = with_scheme(mesh.text("advertise"));
+    });
+    map.child("swarm", [&](yaml::Map& swarm) {
+        out.swarm_listen = without_scheme(swarm.text("listen", optional, out.swarm_listen));
+        out.swarm_advertise = without_scheme(swarm.text("advertise"));
+    });
+    map.child("http", [&](yaml::Map& http) {
+        out.http_listen = http.text("listen", optional, out.http_listen);
+    });
+}
+
+void read_config(yaml::Map& map, AgentConfig& out) {
+    using enum yaml::Need;
+    out.state_dir = map.text("state_dir", optional, out.state_dir);
+    out.run_dir = map.text("run_dir", optional, out.run_dir);
+    out.coordinator = map.text("coordinator");
+    if (!out.coordinator.empty() && !out.coordinator.starts_with("https://")) {
+        map.error(map.line_of("coordinator"),
+                  "coordinator must start with https://, as in https://host:8470");
+    }
+    out.join_token = map.text("join_token");
+    out.join_token_file = map.text("join_token_file");
+    out.server = map.text("server");
+    const auto hostname = map.text("hostname");
+    if (out.server.empty()) out.server = hostname;
+    read_addresses(map, out);
+    map.child("wan", [&](yaml::Map& wan) {
+        out.wan_rate_limit_bytes_s =
+            static_cast<std::uint64_t>(wan.integer("rate_limit_bytes_s", 0, bytes_max));
+    });
+    map.child("cache", [&](yaml::Map& cache) {
+        out.cache_size_max_bytes =
+            static_cast<std::uint64_t>(cache.integer("size_max_bytes", 0, bytes_max));
+    });
+    map.child("log", [&](yaml::Map& log) {
+        out.log_level = log.choice("level", {"debug", "info", "warning", "error"}, out.log_level);
+        out.log_json = log.boolean("json", out.log_json);
+    });
+    out.docker_socket = map.text("docker_socket", optional, out.docker_socket);
+    out.service_manager =
+        map.choice("service_manager", {"auto", "systemd", "builtin"}, out.service_manager);
+}
+
+std::string own_hostname() {
+    char name[256] = {};
+    return gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+}  // namespace
+
+Result<LoadedAgentConfig> parse_agent_config(const std::string& path, const std::string& text) {
+    LoadedAgentConfig out;
+    yaml::Problems problems;
+    if (const auto tree = yaml::parse(path, text, problems)) {
+        yaml::Map map(path, *tree, problems, "agent.yml");
+        read_config(map, out.config);
+        map.finish();
+    }
+    std::string errors;
+    for (const auto& problem : problems.sorted()) {
+        if (problem.severity == yaml::Severity::warning) out.warnings.push_back(problem.text());
+        else errors += (errors.empty() ? "" : "\n") + problem.text();
+    }
+    if (!errors.empty()) return fail(Errc::invalid, "{}", errors);
+    auto& config = out.config;
+    if (config.mesh_advertise.empty()) config.mesh_advertise = config.mesh_listen;
+    if (config.swarm_advertise.empty()) config.swarm_advertise = config.swarm_listen;
+    if (config.server.empty()) config.server = own_hostname();
+    return out;
+}
+
+Result<LoadedAgentConfig> load_agent_config(const std::string& path) {
+    auto text = read_file(path, config_max_bytes);
+    if (!text && text.error().code == Errc::not_found) {
+        return fail(Errc::not_found,
+                    "{}: no configuration there; write one (docs/operations.md) or give --config",
+                    path);
+    }
+    if (!text) return tl::unexpected<Error>(std::move(text).error());
+    return parse_agent_config(path, *text);
+}
+
+Result<void> check_advertised(std::string_view setting, std::string_view endpoint) {
+    const auto host_at = endpoint.starts_with("tcp://") ? endpoint.substr(6) : endpoint;
+    const auto colon = host_at.rfind(':');
+    const bool any = host_at.starts_with("0.0.0.0:") || host_at.starts_with("[::]:") ||
+                     host_at.starts_with("*:");
+    if (any || colon == std::string_view::npos || colon == 0 || host_at.substr(colon) == ":0") {
+        return fail(Errc::invalid,
+                    "{}: \"{}\" is no address that peers can reach; set it to this server's "
+                    "address and port",
+                    setting, endpoint);
+    }
+    return {};
+}
+
+}  // namespace clarity

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "protocol/error.hpp"
+
+namespace clarity {
+
+/// agent.yml, with defaults for a server that has one agent.
+struct AgentConfig {
+    std::string state_dir = "/var/lib/orchestrix/agent";
+    std::string run_dir = "/run/orchestrix";  ///< query.sock; 0750
+    std::string coordinator;                  ///< "https://host:8470", for enrolment
+    std::string join_token;
+    std::string join_token_file;
+    std::string server;  ///< hostname or id in the inventory; empty = this host's name
+    std::string mesh_listen = "tcp://0.0.0.0:8472";
+    std::string mesh_advertise;   ///< as peers reach it; empty = mesh_listen
+    std::string swarm_listen = "0.0.0.0:8473";
+    std::string swarm_advertise;
+    std::string http_listen = "127.0.0.1:8474";  ///< empty = none
+    std::uint64_t wan_rate_limit_bytes_s = 0;    ///< 0 = none
+    std::uint64_t cache_size_max_bytes = 0;      ///< 0 = no limit but the disk
+    std::string log_level = "info";
+    bool log_json = false;
+    std::string docker_socket = "/var/run/docker.sock";
+    std::string service_manager = "auto";  ///< auto | systemd | builtin
+
+    [[nodiscard]] std::string query_socket() const { return run_dir + "/query.sock"; }
+};
+
+struct LoadedAgentConfig {
+    AgentConfig config;
+    std::vector<std::string> warnings;  ///< unknown keys, each with the nearest known name
+};
+
+/// Pure. The error has a line per problem, each with file and line.
+[[nodiscard]] Result<LoadedAgentConfig> parse_agent_config(const std::string& path,
+                                                           const std::string& text);
+/// From the file; a missing file is an error that says how to get one.
+[[nodiscard]] Result<LoadedAgentConfig> load_agent_config(const std::string& path);
+
+/// Is the address one that peers can use: not empty, not 0.0.0.0, port not 0?
+[[nodiscard]] Result<void> check_advertised(std::string_view setting, std::string_view endpoint);
+
+}  // namespace clarity

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "protocol/mesh/mesh.hpp"
+#include "protocol/roster.hpp"
+#include "protocol/wire/wire.hpp"
+
+namespace clarity {
+
+struct MeshDriverSettings {
+    std::string site;
+    std::string self;
+    std::uint64_t seed = 1;
+    std::uint64_t incarnation = 1;     ///< first to use: above every one used before
+    std::int64_t idle_close_ms = 15'000;   ///< a connection beyond the active peers
+    std::int64_t handle_fresh_ms = 5'000;  ///< answer over a connection that came in this lately
+};
+
+/// All run on the loop, not from inside a call into the driver's setters.
+struct MeshCallbacks {
+    std::function<void()> changed;  ///< members() or records()
+    std::function<void(const mesh::DocumentAd&)> ad_seen;
+    std::function<void(const mesh::DocumentAd&, const Bytes& body)> document;
+    /// Must be on disk when it returns; until it succeeds nothing is sent.
+    std::function<Result<void>(std::uint64_t)> store_incarnation;
+    std::function<void()> record_jump;
+    std::function<void(const mesh::Equivocation&)> equivocation;
+};
+
+/// Runs the mesh's state machine over the wire: carries out its effects, keeps its time, and opens
+/// and closes connections. Answers go back over the connection a member opened to us where there is
+/// one; else we open one, which stays as long as the member is an active peer or in use.
+/// Loop thread only.
+class MeshDriver {
+  public:
+    MeshDriver(boost::asio::io_context& loop, wire::Wire& net, MeshDriverSettings settings,
+               MeshCallbacks callbacks);
+    ~MeshDriver();
+
+    /// Members and their addresses, also those that the cached roster gave at start.
+    void set_roster(const Roster& roster);
+    /// A mesh frame (without its channel byte) that came in at the listener.
+    void receive(const std::string& member, const wire::Handle& from, std::string_view frame);
+    void lost(const wire::Handle& handle);
+
+    void offer(const mesh::DocumentAd& ad, Bytes body);
+    void withdraw(const Digest& digest);
+    void want(const Digest& digest);
+    [[nodiscard]] RecordVersion next_version() const;
+    void set_own_record(RecordVersion version, Bytes envelope, Record record);
+    void leave();
+
+    [[nodiscard]] std::int64_t now_ms() const;
+    [[nodiscard]] std::vector<mesh::MemberView> members() const;
+    /// Decoded and verified, by server id; our own included.
+    [[nodiscard]] const std::map<std::string, Record>& records() const;
+    /// The same as they travel.
+    [[nodiscard]] const std::map<std::string, mesh::StoredRecord>& stored_records() const;
+    [[nodiscard]] mesh::Counters counters() const;
+    [[nodiscard]] std::size_t connections() const;
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace clarity
