@@ -7,6 +7,7 @@ namespace clarity::query {
 template <class A>
 void fields(A& a, Question& q) {
     a.text("query", q.name);
+    a.optional("path", q.path);
 }
 
 Bytes wrap(Channel channel, std::string_view body) {
