@@ -14,7 +14,7 @@ namespace clarity {
 struct IngestSettings {
     std::uint32_t piece_size_bytes = 0;     ///< power of two ≥ 16 KiB; 0 = piece_size_for(size)
     std::uint32_t chunk_average_bytes = 0;  ///< power of two; 0 = chunk_average_for(size)
-    std::stop_token stop;                   ///< ends with Errc::cancelled
+    std::stop_token stop = {};              ///< ends with Errc::cancelled
 };
 
 /// Called from the caller's thread after each buffer.

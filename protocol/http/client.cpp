@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 
@@ -16,16 +18,53 @@ namespace {
 
 constexpr std::size_t head_bytes_max = 64U << 10;
 
+/// Holds the answer back to a rate by taking it more slowly. (libcurl's own limit lets the first
+/// megabytes through at once.)
+class Pace {
+  public:
+    void wait_for(std::size_t bytes, const HttpRequest& request) {
+        if (request.rate_limit_bytes_s == 0) return;
+        const auto now = Clock::now();
+        if (due_ + std::chrono::seconds(1) < now) due_ = now;  // a stall is not made up for later
+        due_ += std::chrono::nanoseconds(1'000'000'000ULL * bytes / request.rate_limit_bytes_s);
+        std::mutex mutex;
+        std::unique_lock lock(mutex);
+        std::condition_variable_any stopped;
+        stopped.wait_until(lock, request.stop, due_, [] { return false; });
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point due_ = Clock::now();
+};
+
+/// A tenth of a second of a limited answer, so that it flows evenly.
+long buffer_bytes(const HttpRequest& request) {
+    constexpr std::uint64_t most = 128U << 10;
+    const std::uint64_t wanted =
+        request.rate_limit_bytes_s == 0 ? most : request.rate_limit_bytes_s / 10;
+    return static_cast<long>(std::clamp<std::uint64_t>(wanted, 1024, most));
+}
+
 /// What the callbacks of one transfer share.
 struct Transfer {
     const HttpRequest& request;
     const HttpSink& sink;
-    HttpResponse response;
+    HttpResponse response = {};
     std::size_t head_bytes = 0;
     bool head_given = false;
-    std::optional<Error> stopped;  ///< why a callback ended it
+    std::optional<Error> stopped = {};  ///< why a callback ended it
+    Pace pace = {};
+    curl_off_t moved_bytes = 0;  ///< both ways, at `moved_at`
+    std::chrono::steady_clock::time_point moved_at = std::chrono::steady_clock::now();
     std::array<char, CURL_ERROR_SIZE> detail{};
 
+    /// Whether libcurl goes on to another address instead of handing this answer on.
+    [[nodiscard]] bool is_redirected() const {
+        return response.status / 100 == 3 && request.redirects_max != 0 &&
+               (request.method == "GET" || request.method == "HEAD") &&
+               response.find("location") != nullptr;
+    }
     [[nodiscard]] bool give(std::string_view bytes) {
         if (!head_given) {
             head_given = true;
@@ -75,6 +114,10 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) 
         transfer.head_bytes = 0;
         return size;
     }
+    if (trimmed(line).empty()) {  // the head is complete; 1xx and redirects have another behind
+        const bool last = transfer.response.status >= 200 && !transfer.is_redirected();
+        return !last || transfer.give({}) ? size : 0;
+    }
     transfer.head_bytes += size;
     if (transfer.head_bytes > head_bytes_max) {
         transfer.stop({Errc::invalid, fmt::format("the answer's headers are over {} bytes",
@@ -90,7 +133,9 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) 
 
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
     auto& transfer = *static_cast<Transfer*>(context);
-    return transfer.give({data, size}) ? size : 0;
+    if (!transfer.give({data, size})) return 0;
+    transfer.pace.wait_for(size, transfer.request);
+    return size;
 }
 
 std::size_t on_upload(char* buffer, std::size_t, std::size_t size, void* context) {
@@ -101,8 +146,19 @@ std::size_t on_upload(char* buffer, std::size_t, std::size_t size, void* context
     return CURL_READFUNC_ABORT;
 }
 
-int on_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return static_cast<Transfer*>(context)->request.stop.stop_requested() ? 1 : 0;
+int on_progress(void* context, curl_off_t, curl_off_t down, curl_off_t, curl_off_t up) {
+    auto& transfer = *static_cast<Transfer*>(context);
+    if (transfer.request.stop.stop_requested()) return 1;
+    if (transfer.request.stall_ms == 0) return 0;
+    const auto now = std::chrono::steady_clock::now();
+    if (down + up != transfer.moved_bytes) {
+        transfer.moved_bytes = down + up;
+        transfer.moved_at = now;
+    }
+    if (now - transfer.moved_at < std::chrono::milliseconds(transfer.request.stall_ms)) return 0;
+    transfer.stop({Errc::timeout,
+                   fmt::format("no byte for {} ms", transfer.request.stall_ms)});
+    return 1;
 }
 
 struct HandleCloser {
@@ -170,10 +226,6 @@ void set_limits(CURL* handle, const HttpRequest& request) {
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT,
                      static_cast<long>(request.low_speed_bytes_s));
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.low_speed_s));
-    if (request.rate_limit_bytes_s != 0) {
-        curl_easy_setopt(handle, CURLOPT_MAX_RECV_SPEED_LARGE,
-                         static_cast<curl_off_t>(request.rate_limit_bytes_s));
-    }
     const bool safe = request.method == "GET" || request.method == "HEAD";
     if (safe && request.redirects_max != 0) {
         curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
@@ -193,7 +245,7 @@ Result<void> set_up(CURL* handle, Transfer& transfer, const List& headers) {
     curl_easy_setopt(handle, CURLOPT_USERAGENT, "clarity/" CLARITY_VERSION);
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, transfer.detail.data());
-    curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, 128L << 10);
+    curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, buffer_bytes(request));
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &on_header);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
@@ -270,7 +322,7 @@ Result<HttpResponse> http_stream(const HttpRequest& request, const HttpSink& sin
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
     const Handle handle(curl_easy_init());
     if (!handle) return fail(Errc::io, "libcurl cannot make a handle: out of memory");
-    Transfer transfer{request, sink, {}, 0, false, std::nullopt, {}};
+    Transfer transfer{.request = request, .sink = sink};
     CLARITY_TRY(const auto headers, make_headers(request));
     CLARITY_CHECK(set_up(handle.get(), transfer, headers));
     const CURLcode code = curl_easy_perform(handle.get());

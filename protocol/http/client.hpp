@@ -50,9 +50,11 @@ struct HttpRequest {
 
     std::uint32_t connect_timeout_ms = 10'000;
     std::uint32_t timeout_ms = 60'000;  ///< whole request; 0 = none (streams)
-    /// Fewer than this many bytes/s over low_speed_s seconds is a stall: Errc::timeout. 0 = off.
+    /// Fewer than this many bytes/s over low_speed_s seconds is Errc::timeout. 0 = off. libcurl
+    /// averages over 5 s, so it takes that much longer.
     std::uint32_t low_speed_bytes_s = 1;
     std::uint32_t low_speed_s = 30;
+    std::uint32_t stall_ms = 0;  ///< no byte either way for so long is Errc::timeout; 0 = off
     std::uint64_t rate_limit_bytes_s = 0;             ///< of the answer's body; 0 = none
     std::uint64_t response_max_bytes = 64ULL << 20;   ///< http_request() only
     std::uint32_t redirects_max = 5;  ///< http(s) only; credentials are not passed to other hosts
@@ -81,7 +83,7 @@ struct HttpResponse : HttpHead {
 /// part).
 [[nodiscard]] Result<HttpResponse> http_request(const HttpRequest& request);
 
-/// The answer's next bytes; called first with empty bytes when the head is there, then for each
+/// The answer's next bytes; called first with empty bytes when the head is complete, then for each
 /// part. Return false to end the request (Errc::cancelled).
 using HttpSink = std::function<bool(const HttpHead& head, std::string_view bytes)>;
 

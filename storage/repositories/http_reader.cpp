@@ -122,8 +122,8 @@ HttpRequest HttpReader::next_request() const {
         if (end_) request.range_last = *end_ - 1;
     }
     request.timeout_ms = 0;
-    request.low_speed_bytes_s = 1;
-    request.low_speed_s = request_.stall_s;
+    request.low_speed_bytes_s = 0;
+    request.stall_ms = request_.stall_s * 1000;
     request.rate_limit_bytes_s = request_.rate_limit_bytes_s;
     request.stop = request_.stop;
     return request;

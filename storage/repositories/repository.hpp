@@ -16,13 +16,13 @@ namespace clarity {
 
 /// A range of one file in a repository.
 struct ReadRequest {
-    std::string path;
+    std::string path = {};
     std::uint64_t offset = 0;
     std::uint64_t length_max = std::numeric_limits<std::uint64_t>::max();  ///< to the end
     /// The manifest's size: a repository that tells another one is refused before any byte.
-    std::optional<std::uint64_t> expected_size;
+    std::optional<std::uint64_t> expected_size = {};
     /// What an earlier read answered: another one now means the file was replaced → conflict.
-    std::string expected_etag;
+    std::string expected_etag = {};
     std::uint64_t rate_limit_bytes_s = 0;  ///< 0 = none
     /// A server that ignores ranges sends all from the start: at most this much of it is thrown
     /// away to reach `offset`; beyond, the read fails with unavailable. (It is WAN traffic.)
@@ -33,7 +33,7 @@ struct ReadRequest {
     std::uint32_t stall_s = 20;          ///< without a byte for so long = cut
     /// Counts every body byte received as it comes, also of reads that fail.
     std::atomic<std::uint64_t>* wan_counter = nullptr;
-    std::stop_token stop;  ///< ends with Errc::cancelled within about a second
+    std::stop_token stop = {};  ///< ends with Errc::cancelled within about a second
 };
 
 struct ReadOutcome {
