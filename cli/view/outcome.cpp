@@ -8,7 +8,6 @@ ExitCode exit_of(Errc code) {
         case Errc::timeout: return ExitCode::timeout;
         case Errc::denied:
         case Errc::bad_signature: return ExitCode::refused;
-        case Errc::cancelled: return ExitCode::interrupted;
         default: return ExitCode::error;
     }
 }

@@ -119,4 +119,13 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const auto next = decode(text);
+        if (!next.valid) return false;
+        text.remove_prefix(next.length);
+    }
+    return true;
+}
+
 }  // namespace clarity::cli

@@ -18,4 +18,7 @@ namespace clarity::cli {
 /// agent's message, a line break) become spaces, bytes that are not UTF-8 become U+FFFD.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// Whether all of it is UTF-8 (no overlong forms, no surrogates).
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 }  // namespace clarity::cli

@@ -1,0 +1,214 @@
+#include <ctime>
+
+#include "cli/artifact.hpp"
+#include "cli/commands.hpp"
+#include "cli/inventory_facts.hpp"
+#include "cli/session.hpp"
+#include "cli/view/units.hpp"
+#include "protocol/manifest.hpp"
+#include "storage/ingest.hpp"
+#include "storage/repositories/repository.hpp"
+
+namespace clarity::cli {
+namespace {
+
+/// Bytes read so far on standard error: a line redrawn on a terminal, a line per quarter off it.
+class ReadProgress {
+  public:
+    ReadProgress(Session& session, std::string what) : session_(session), what_(std::move(what)) {}
+
+    void show(std::uint64_t bytes, std::uint64_t total) {
+        const auto now = monotonic_ms();
+        const double seconds = static_cast<double>(now - started_ms_) / 1000;
+        const double rate = seconds > 0 ? static_cast<double>(bytes) / seconds : 0;
+        const int percent = total == 0 ? 100 : static_cast<int>(bytes * 100 / total);
+        auto& terminal = session_.terminal();
+        if (terminal.can_redraw()) {
+            if (now - shown_ms_ < 100 && bytes < total) return;
+            shown_ms_ = now;
+            const auto left = rate > 0 ? static_cast<double>(total - bytes) / rate : -1;
+            terminal.draw({fmt::format("{}: {}% of {} at {}{}", what_, percent,
+                                       format_bytes(total), format_rate(rate),
+                                       left > 0 ? ", " + format_duration(left) + " left" : "")});
+            return;
+        }
+        // Short reads say nothing: a script's log is for what takes long.
+        if (seconds < 2 || percent / 25 <= told_ / 25) return;
+        told_ = percent;
+        session_.note("{}: {}% of {} at {}", what_, percent, format_bytes(total),
+                      format_rate(rate));
+    }
+
+  private:
+    Session& session_;
+    std::string what_;
+    std::int64_t started_ms_ = monotonic_ms();
+    std::int64_t shown_ms_ = -1000;
+    int told_ = 0;
+};
+
+/// Reads the artifact from its repository, hashing as it comes; nothing is written to disk.
+Result<Manifest> ingest_from(Session& session, const RepositoryAccess& access,
+                             const std::string& path) {
+    CLARITY_TRY(const auto repository, make_repository(access));
+    CLARITY_TRY(const auto size, repository->size(path));
+    std::stop_source stop;
+    CLARITY_TRY(const auto ingest, Ingest::start(size, {.stop = stop.get_token()}));
+    ReadProgress progress(session, access.id + ":" + path);
+    Result<void> written;
+    std::uint64_t bytes = 0;
+    ReadRequest request;
+    request.path = path;
+    request.expected_size = size;
+    request.stop = stop.get_token();
+    const auto outcome = repository->read(request, [&](std::string_view part) {
+        if (Terminal::interrupted()) return false;
+        written = ingest->write(part);
+        bytes += part.size();
+        progress.show(bytes, size);
+        return written.has_value();
+    });
+    if (!written) return tl::unexpected<Error>(std::move(written).error());
+    if (!outcome) return tl::unexpected<Error>(outcome.error());
+    return ingest->finish();
+}
+
+Result<Manifest> ingest_local(Session& session, const std::string& path) {
+    ReadProgress progress(session, path);
+    std::stop_source stop;
+    auto manifest = ingest_file(path, {.stop = stop.get_token()},
+                                [&](std::uint64_t bytes, std::uint64_t total) {
+                                    if (Terminal::interrupted()) stop.request_stop();
+                                    progress.show(bytes, total);
+                                });
+    if (!manifest && manifest.error().code == Errc::denied) manifest.error().code = Errc::io;
+    return manifest;
+}
+
+/// Everything but the hashes.
+struct Described {
+    ArtifactName name;
+    ArtifactType type = ArtifactType::binary;
+    std::string description;
+    Source source;
+    std::vector<Dependency> dependencies;
+    InventoryFiles files;
+};
+
+Result<Described> describe(Session& session, const Arguments& arguments) {
+    Described out;
+    CLARITY_TRY(out.name, parse_artifact_name(arguments.text("NAME@VERSION")));
+    // The inventory helps where it can be had; with everything given it is not needed.
+    auto files = files_from(session, arguments.text("dir"));
+    const bool needed = !arguments.has("FILE") || !arguments.has("type") ||
+                        !arguments.has("repository") || !arguments.has("path");
+    if (!files && (needed || arguments.has("dir"))) {
+        return tl::unexpected<Error>(std::move(files).error());
+    }
+    if (files) out.files = *std::move(files);
+    const auto facts = facts_of(out.files, out.name.artifact, out.name.version);
+    const auto type = arguments.has("type") ? artifact_type_from(arguments.text("type"))
+                                            : facts.type;
+    if (!type) {
+        return fail(Errc::invalid, "{}: say which --type: jar, war, lxc, docker, binary or script",
+                    arguments.has("type") ? "--type " + arguments.text("type")
+                                          : out.name.artifact + " is not in artifacts/registry.yml");
+    }
+    if (facts.type && *facts.type != *type) {
+        return fail(Errc::invalid, "--type {}: artifacts/registry.yml says that {} is of type {}",
+                    name_of(*type), out.name.artifact, name_of(*facts.type));
+    }
+    out.type = *type;
+    out.description = arguments.text_or("description", facts.description);
+    if (facts.source) out.source = *facts.source;
+    if (arguments.has("repository")) out.source.repository_id = arguments.text("repository");
+    if (arguments.has("path")) out.source.path = arguments.text("path");
+    if (out.source.repository_id.empty() || out.source.path.empty()) {
+        return fail(Errc::invalid, "{}: say where servers get it with --repository ID and --path P",
+                    arguments.text("NAME@VERSION"));
+    }
+    out.dependencies = facts.dependencies;
+    for (const auto& text : arguments.list("depends")) {
+        CLARITY_TRY(const auto on, parse_artifact_name(text));
+        out.dependencies.push_back({on.artifact, on.version});
+    }
+    return out;
+}
+
+Result<Manifest> read_all(Session& session, const Arguments& arguments, const Described& what) {
+    if (arguments.has("FILE")) {
+        // A repository that the inventory does not have would only be noticed by the servers.
+        if (!what.files.empty()) {
+            const auto access = access_of(what.files, what.source.repository_id);
+            if (!access && access.error().code == Errc::not_found) {
+                return tl::unexpected<Error>(access.error());
+            }
+        }
+        return ingest_local(session, arguments.text("FILE"));
+    }
+    CLARITY_TRY(const auto access, access_of(what.files, what.source.repository_id));
+    return ingest_from(session, access, what.source.path);
+}
+
+Result<ExitCode> run(Session& session, const Arguments& arguments) {
+    CLARITY_TRY(const auto what, describe(session, arguments));
+    CLARITY_TRY(const auto api, session.api());
+    // The key first: nobody wants to be asked for a passphrase after ten minutes of reading.
+    const auto key_path = arguments.text_or("key", session.store().key_path("publisher"));
+    if (!ConfigStore::exists(key_path)) {
+        return fail(Errc::not_found, "{}: no publisher's key here; run clarity root init, or give "
+                    "--key FILE", key_path);
+    }
+    CLARITY_TRY(const auto key, session.open_key(key_path, "the publisher's key"));
+    const auto started_ms = monotonic_ms();
+    CLARITY_TRY(auto manifest, read_all(session, arguments, what));
+    const auto seconds = std::max(0.001, static_cast<double>(monotonic_ms() - started_ms) / 1000);
+    manifest.artifact = what.name.artifact;
+    manifest.version = what.name.version;
+    manifest.type = what.type;
+    manifest.description = what.description;
+    manifest.sources = {what.source};
+    manifest.dependencies = what.dependencies;
+    manifest.created_unix_s = std::time(nullptr);
+    auto envelope = Envelope::make(payload_type::manifest, manifest.encode());
+    envelope.sign(key);
+    CLARITY_TRY(const auto answer, api.post("/api/v1/manifests",
+                                            Json{{"envelope", to_base64(envelope.encode())}}));
+    session.note("registered {}@{}: {} read at {}", manifest.artifact, manifest.version,
+                 format_bytes(manifest.size_bytes),
+                 format_rate(static_cast<double>(manifest.size_bytes) / seconds));
+    const Json json{{"artifact", manifest.artifact},
+                    {"version", manifest.version},
+                    {"type", name_of(manifest.type)},
+                    {"sha256", manifest.sha256.hex()},
+                    {"size_bytes", manifest.size_bytes},
+                    {"pieces", manifest.piece_count()},
+                    {"chunks", manifest.chunks.size() / 20},
+                    {"digest", json_or<std::string>(answer, "digest", envelope.digest().hex())}};
+    session.emit(json, [&] { return manifest.sha256.hex() + "\n"; });
+    return ExitCode::done;
+}
+
+}  // namespace
+
+Command artifact_add_command() {
+    return {.path = "artifact add",
+            .summary = "hash, sign and register an artifact version",
+            .arguments = {positional("NAME@VERSION", "such as smsgateway@3.2.1"),
+                          positional("FILE", "its bytes; default: read from the repository", false),
+                          option("type", "T", "jar, war, lxc, docker, binary or script; default: "
+                                              "as artifacts/registry.yml says"),
+                          option("repository", "ID", "of repositories/config.yml, from which "
+                                                     "servers get it"),
+                          option("path", "P", "its path in the repository"),
+                          option("dir", "DIR", "inventory folder; default: the coordinator's "
+                                               "inventory"),
+                          option("description", "TEXT", "one line"),
+                          list_option("depends", "NAME@VERSION", "what must run first, repeated"),
+                          option("key", "FILE", "publisher's key; default: keys/publisher.key")},
+            .run = run,
+            .details = "Prints the SHA-256 of the bytes. The bytes themselves are not uploaded:\n"
+                       "one server of each site fetches them from the repository."};
+}
+
+}  // namespace clarity::cli

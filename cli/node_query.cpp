@@ -1,0 +1,87 @@
+#include "cli/node_query.hpp"
+
+#include "protocol/query.hpp"
+#include "protocol/wire/wire.hpp"
+
+namespace clarity::cli {
+namespace {
+
+constexpr std::string_view tcp = "tcp://";
+
+/// "10.0.0.1" of "10.0.0.1:8472" and of "[::1]:8472" "[::1]".
+std::string host_of(std::string_view address) {
+    const auto bracket = address.find(']');
+    const auto colon = address.rfind(':');
+    const bool port = colon != std::string_view::npos &&
+                      (bracket == std::string_view::npos || colon > bracket) &&
+                      (bracket != std::string_view::npos || address.find(':') == colon);
+    return std::string(port ? address.substr(0, colon) : address);
+}
+
+Result<Json> status_from(Result<Bytes> frame, const std::string& who) {
+    if (!frame) return tl::unexpected<Error>(std::move(frame).error().within(who));
+    auto text = query::decode_answer(*frame);
+    if (!text) return tl::unexpected<Error>(std::move(text).error().within(who));
+    auto json = parse_json(*text, query::answer_max_bytes);
+    if (!json) return tl::unexpected<Error>(std::move(json).error().within(who));
+    if (json->is_object() && json->contains("error")) {
+        const auto error = json_or<Json>(*json, "error", Json::object());
+        return fail(Errc::failed, "{}: {}", who,
+                    json_or<std::string>(error, "message", "refused the question"));
+    }
+    return json;
+}
+
+}  // namespace
+
+Result<NodeTarget> find_node(const std::vector<Roster>& rosters, const std::string& address) {
+    const std::string_view wanted =
+        address.starts_with(tcp) ? std::string_view(address).substr(tcp.size()) : address;
+    const auto host = host_of(wanted);
+    const bool with_port = host != wanted;
+    for (const auto& roster : rosters) {
+        for (const auto& member : roster.members) {
+            std::string_view endpoint = member.mesh_endpoint;
+            if (endpoint.starts_with(tcp)) endpoint.remove_prefix(tcp.size());
+            const bool exact = with_port ? endpoint == wanted : host_of(endpoint) == host;
+            if (exact || member.hostname == wanted || member.server_id == wanted) {
+                return NodeTarget{member.hostname, member.mesh_endpoint, member.key};
+            }
+            if (with_port && member.hostname == host) {
+                return NodeTarget{member.hostname, std::string(tcp) + std::string(wanted),
+                                  member.key};
+            }
+        }
+    }
+    return fail(Errc::not_found,
+                "{}: in no roster stored on this machine, so its key is not known; run clarity "
+                "status once while the coordinator answers", address);
+}
+
+Result<Json> ask_node(const NodeTarget& node, const SigningKey& observer, int timeout_ms) {
+    wire::AskSettings settings;
+    settings.endpoint = node.endpoint;
+    CLARITY_TRY(settings.server_key, curve_public(node.key));
+    settings.own_secret = observer.curve_secret();
+    const auto question = query::encode({.name = "status", .path = {}});
+    return status_from(wire::ask(settings, question, timeout_ms),
+                       node.name + " at " + node.endpoint);
+}
+
+Result<Json> ask_socket(const std::string& path, int timeout_ms) {
+    wire::AskSettings settings;
+    settings.endpoint = path.starts_with("ipc://") ? path : "ipc://" + path;
+    const auto question = query::encode({.name = "status", .path = {}});
+    return status_from(wire::ask(settings, question, timeout_ms), path);
+}
+
+Result<SigningKey> observer_key(const ConfigStore& store) {
+    const auto path = store.key_path("observer");
+    if (!ConfigStore::exists(path)) {
+        return fail(Errc::not_found,
+                    "no observer key on this machine, which nodes ask for: run clarity login URL");
+    }
+    return ConfigStore::read_key(path, "");
+}
+
+}  // namespace clarity::cli

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/session.hpp"
+
+namespace clarity::cli {
+
+/// A node that can be asked over the network: from a verified, cached roster.
+struct NodeTarget {
+    std::string name;      ///< hostname
+    std::string endpoint;  ///< "tcp://10.0.0.1:8472"
+    PublicKey key;
+};
+
+/// The member that ADDRESS (host, host:port, hostname or server id) names. `host:port` may differ
+/// from the roster's endpoint where the host's name is a member's: an address behind a NAT.
+/// Fails with not_found, saying how to get a roster.
+[[nodiscard]] Result<NodeTarget> find_node(const std::vector<Roster>& rosters,
+                                           const std::string& address);
+
+/// Its status over CURVE with this person's observer key. Errors as wire::ask.
+[[nodiscard]] Result<Json> ask_node(const NodeTarget& node, const SigningKey& observer,
+                                    int timeout_ms);
+/// The status from a local agent's socket.
+[[nodiscard]] Result<Json> ask_socket(const std::string& path, int timeout_ms);
+
+/// This person's observer key: what nodes let in. Fails with not_found before login.
+[[nodiscard]] Result<SigningKey> observer_key(const ConfigStore& store);
+
+}  // namespace clarity::cli

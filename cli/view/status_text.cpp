@@ -1,0 +1,209 @@
+#include "cli/view/status_text.hpp"
+
+#include "cli/view/table.hpp"
+#include "cli/view/units.hpp"
+#include "cli/view/width.hpp"
+
+namespace clarity::cli {
+namespace {
+
+std::string text_of(const Json& object, const char* key) {
+    return json_or<std::string>(object, key, "");
+}
+
+Json list_of(const Json& object, const char* key) {
+    auto list = json_or<Json>(object, key, Json::array());
+    return list.is_array() ? list : Json::array();
+}
+
+std::string age_of(const Json& object, const char* key) {
+    return format_duration(json_or<double>(object, key, -1));
+}
+
+std::string joined(const Json& list) {
+    std::string out;
+    for (const auto& each : list) {
+        if (!each.is_string()) continue;
+        out += (out.empty() ? "" : ", ") + each.get<std::string>();
+    }
+    return out;
+}
+
+std::string heading(const Json& status) {
+    const auto plan = json_or<Json>(status, "plan", Json::object());
+    auto line = "site " + text_of(status, "site");
+    const auto seq = json_or<std::uint64_t>(plan, "seq", 0);
+    if (seq == 0) {
+        line += "  no plan yet";
+    } else {
+        line += fmt::format("  plan {}", seq);
+        const auto environment = text_of(plan, "environment");
+        if (!environment.empty()) line += " (" + environment + ")";
+    }
+    line += "  answered by " + text_of(status, "answered_by");
+    const auto freshness = json_or<double>(plan, "freshness_s", -1);
+    line += freshness < 0 ? "  coordinator never heard"
+                          : "  coordinator heard " + format_duration(freshness) + " ago";
+    return printable(line) + "\n";
+}
+
+std::string summary(const Json& status) {
+    const auto counts = json_or<Json>(status, "summary", Json::object());
+    const auto count = [&](const char* key) { return json_or<std::uint64_t>(counts, key, 0); };
+    return fmt::format("{} alive, {} healthy, {} failed, {} unreachable\n", count("alive"),
+                       count("healthy"), count("failed"), count("unreachable"));
+}
+
+std::string server_condition(const Json& server) {
+    if (json_or(server, "failed", false)) return "failed";
+    return json_or(server, "settled", false) ? "settled" : "changing";
+}
+
+std::string servers_table(const Json& servers, std::size_t width) {
+    Table table({{"SERVER", Align::left, true}, {"STATE"}, {"SEEN", Align::right},
+                 {"BY", Align::left, true}, {"PLAN", Align::right}, {"CONDITION"},
+                 {"SERVICES", Align::right}, {"AGENT"}});
+    for (const auto& server : servers) {
+        const auto services = list_of(server, "services");
+        std::size_t up = 0;
+        for (const auto& each : services) up += text_of(each, "state") == "running" ? 1U : 0U;
+        const auto seq = json_or<std::uint64_t>(server, "plan_seq", 0);
+        const bool known = server.contains("age_s") && server.at("age_s").is_number();
+        table.add({text_of(server, "server"), text_of(server, "state"), age_of(server, "age_s"),
+                   text_of(server, "witness"), seq == 0 ? "" : std::to_string(seq),
+                   known && seq > 0 ? server_condition(server) : "",
+                   fmt::format("{}/{}", up, services.size()), text_of(server, "agent_version")});
+    }
+    return table.text(width);
+}
+
+std::string services_table(const Json& servers, std::size_t width) {
+    Table table({{"SERVER", Align::left, true}, {"SERVICE", Align::left, true}, {"VERSION"},
+                 {"STATE"}, {"HEALTH"}, {"SINCE"}, {"RESTARTS", Align::right},
+                 {"DETAIL", Align::left, true}});
+    for (const auto& server : servers) {
+        for (const auto& each : list_of(server, "services")) {
+            auto detail = text_of(each, "detail");
+            const auto drift = joined(list_of(each, "drift"));
+            if (!drift.empty()) detail += (detail.empty() ? "drift: " : "; drift: ") + drift;
+            table.add({text_of(server, "server"), text_of(each, "artifact"),
+                       text_of(each, "version"), text_of(each, "state"), text_of(each, "health"),
+                       text_of(each, "since"),
+                       std::to_string(json_or<std::uint64_t>(each, "restarts", 0)), detail});
+        }
+    }
+    return table.empty() ? "" : "\n" + table.text(width);
+}
+
+std::string artifacts_table(const Json& artifacts, std::size_t width) {
+    Table table({{"ARTIFACT", Align::left, true}, {"VERSION", Align::left, true},
+                 {"SIZE", Align::right}, {"WAN", Align::right}, {"LAN", Align::right}, {"FETCHER"},
+                 {"HELD BY", Align::left, true}});
+    for (const auto& each : artifacts) {
+        table.add({text_of(each, "artifact"), text_of(each, "version"),
+                   format_bytes(json_or<std::uint64_t>(each, "size_bytes", 0)),
+                   format_bytes(json_or<std::uint64_t>(each, "wan_bytes", 0)),
+                   format_bytes(json_or<std::uint64_t>(each, "lan_bytes", 0)),
+                   text_of(each, "fetcher"), joined(list_of(each, "holders"))});
+    }
+    return table.empty() ? "" : "\n" + table.text(width);
+}
+
+/// Refusals, notices and download errors, a line each.
+std::string remarks(const Json& status) {
+    std::string lines;
+    for (const auto& server : list_of(status, "servers")) {
+        const auto name = text_of(server, "server");
+        for (const auto& each : list_of(server, "refusals")) {
+            lines += printable(fmt::format("{} refused {} {} at {}: {}", name,
+                                           text_of(each, "document"),
+                                           json_or<std::uint64_t>(each, "seq", 0),
+                                           text_of(each, "at"), text_of(each, "message"))) +
+                     "\n";
+        }
+        for (const auto& each : list_of(server, "notices")) {
+            if (each.is_string()) lines += printable(name + ": " + each.get<std::string>()) + "\n";
+        }
+    }
+    for (const auto& artifact : list_of(status, "artifacts")) {
+        for (const auto& each : list_of(artifact, "errors")) {
+            if (!each.is_string()) continue;
+            lines += printable(text_of(artifact, "artifact") + ": " + each.get<std::string>()) +
+                     "\n";
+        }
+    }
+    return lines.empty() ? "" : "\n" + lines;
+}
+
+}  // namespace
+
+std::string status_text(const Json& status, std::size_t width_max) {
+    const auto servers = list_of(status, "servers");
+    return heading(status) + summary(status) + "\n" + servers_table(servers, width_max) +
+           services_table(servers, width_max) +
+           artifacts_table(list_of(status, "artifacts"), width_max) + remarks(status);
+}
+
+std::size_t change_count(const Json& answer) {
+    std::size_t count = 0;
+    for (const auto& each : list_of(answer, "changes")) {
+        count += text_of(each, "action") == "none" ? 0U : 1U;
+    }
+    return count;
+}
+
+std::string changes_text(const Json& answer, std::size_t width_max) {
+    Table table({{"SERVER", Align::left, true}, {"SERVICE", Align::left, true}, {"ACTION"},
+                 {"FROM", Align::left, true}, {"TO", Align::left, true},
+                 {"REASON", Align::left, true}});
+    for (const auto& each : list_of(answer, "changes")) {
+        if (text_of(each, "action") == "none") continue;
+        table.add({text_of(each, "server"), text_of(each, "service"), text_of(each, "action"),
+                   text_of(each, "from"), text_of(each, "to"), text_of(each, "reason")});
+    }
+    return table.empty() ? "" : table.text(width_max);
+}
+
+std::string download_text(const Json& answer) {
+    std::string missing;
+    std::uint64_t bytes = 0;
+    std::size_t count = 0;
+    for (const auto& each : list_of(answer, "artifacts")) {
+        if (json_or(each, "held", false)) continue;
+        ++count;
+        bytes += json_or<std::uint64_t>(each, "size_bytes", 0);
+        missing += (missing.empty() ? "" : ", ") + text_of(each, "artifact") + "@" +
+                   text_of(each, "version");
+    }
+    if (count == 0) return "";
+    return printable(fmt::format("to fetch over the WAN: {} for {} ({})",
+                                 format_bytes(json_or(answer, "wan_bytes_expected", bytes)),
+                                 count_of(count, "artifact"), missing));
+}
+
+std::string deployment_text(const Json& deployment, std::size_t width_max) {
+    auto out = printable(fmt::format("deployment {}  site {}  plan {}  {}",
+                                     text_of(deployment, "id"), text_of(deployment, "site"),
+                                     json_or<std::uint64_t>(deployment, "seq", 0),
+                                     text_of(deployment, "state"))) +
+               "\n";
+    Table table({{"SERVER", Align::left, true}, {"PLAN", Align::right}, {"CONDITION"},
+                 {"SERVICES", Align::left, true}});
+    for (const auto& server : list_of(deployment, "servers")) {
+        std::string services;
+        for (const auto& each : list_of(server, "services")) {
+            auto name = text_of(each, "artifact");
+            if (name.empty()) name = text_of(each, "name");
+            const auto detail = text_of(each, "detail");
+            services += (services.empty() ? "" : ", ") + name + "@" + text_of(each, "version") +
+                        " " + text_of(each, "state") + (detail.empty() ? "" : " (" + detail + ")");
+        }
+        auto name = text_of(server, "hostname");
+        if (name.empty()) name = text_of(server, "server");
+        const auto seq = json_or<std::uint64_t>(server, "plan_seq", 0);
+        table.add({name, seq == 0 ? "" : std::to_string(seq), server_condition(server), services});
+    }
+    return out + (table.empty() ? "" : "\n" + table.text(width_max));
+}
+
+}  // namespace clarity::cli
