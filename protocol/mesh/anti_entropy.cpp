@@ -5,6 +5,8 @@ namespace {
 
 /// Exchanges out of turn (returns, deltas with more to come) are spaced at least this far.
 constexpr std::int64_t extra_interval_ms = 50;
+/// Most likely what the peer lacks: saves a round trip.
+constexpr std::size_t latest_documents = 4;
 constexpr auto members_set = static_cast<std::size_t>(Set::members);
 constexpr auto records_set = static_cast<std::size_t>(Set::records);
 constexpr auto documents_set = static_cast<std::size_t>(Set::documents);
@@ -54,6 +56,7 @@ void AntiEntropy::take_digest(Index from, const Frame& frame) {
         if (digest_of(set).root() == frame.roots[set]) continue;
         answer.buckets[set] = digest_of(set).buckets();
         differs = true;
+        if (set == documents_set) answer.ads = documents_.latest(latest_documents);
     }
     if (differs) members_.send(from, std::move(answer));
 }
@@ -67,6 +70,7 @@ void AntiEntropy::take_buckets(Index from, const Frame& frame) {
             request.masks[set] = digest_of(set).differing(*frame.buckets[set]);
         }
     }
+    documents_.take_ads(from, frame.ads);
     if (request.masks == decltype(request.masks){}) return;
     request.updates = members_.list(request.masks[members_set], entries_max);
     request.entries = records_.list(request.masks[records_set], entries_max);

@@ -9,7 +9,8 @@ namespace clarity::mesh {
 /// Repairs whatever gossip missed, with one random member at a time:
 ///
 ///     A → B  digest   three root hashes (members, records, documents)
-///     B → A  buckets  64 bucket hashes of each set that differs; nothing if none does
+///     B → A  buckets  64 bucket hashes of each set that differs; nothing if none does;
+///                     and the ads of the latest documents
 ///     A → B  entries  what A has in the buckets that differ (request)
 ///     B → A  entries  B's side of members and documents; records that A lacks; pulls from A
 ///

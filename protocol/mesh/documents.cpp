@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t seen_max = 8192;
 constexpr std::size_t sources_max = 8;
+constexpr std::size_t sources_at_once = 3;
 constexpr std::size_t wants_max = 4096;
 constexpr std::int64_t report_interval_ms = 10'000;
 
@@ -39,7 +40,7 @@ void Documents::offer(const DocumentAd& ad, Bytes body) {
         if (!found->second.sources.empty()) from = found->second.sources.back();
     }
     set_.toggle(key_of(ad.digest), 0);
-    offered_.emplace(ad.digest, Offered{std::move(own), std::move(body)});
+    offered_.emplace(ad.digest, Offered{std::move(own), std::move(body), ++order_});
     pulls_.erase(ad.digest);
     seen_.erase(ad.digest);
     offered_hook_(ad.digest, from);
@@ -96,43 +97,48 @@ void Documents::schedule(Pull& pull, std::int64_t due_ms) {
     pull_at_ = std::min(pull_at_, due_ms);
 }
 
-std::optional<Index> Documents::choose_source(const Digest& digest, Pull& pull) {
-    std::vector<Index> candidates;
+std::vector<Index> Documents::choose_sources(const Digest& digest, Pull& pull) {
+    std::vector<Index> known;
     if (const auto seen = seen_.find(digest); seen != seen_.end()) {
         for (const auto key : seen->second.sources) {
             const auto i = members_.find_key(key);
             if (!i || pull.bad.contains(key)) continue;
-            // Stay with a source that has delivered; leave one that let a request time out.
-            if (key == pull.source && pull.attempts == 0) return i;
-            if (key != pull.source || seen->second.sources.size() == 1) candidates.push_back(*i);
+            // Stay with a source that has delivered.
+            if (key == pull.source && pull.attempts == 0) return {*i};
+            known.push_back(*i);
         }
     }
-    if (candidates.empty()) {
+    if (known.empty()) {
         pull.bad.clear();
-        candidates = members_.sample(1);
+        return members_.sample(1);
     }
-    if (candidates.empty()) return std::nullopt;
-    return candidates[out_.random.below(candidates.size())];
+    for (std::size_t i = known.size(); i > 1; --i) {
+        std::swap(known[i - 1], known[out_.random.below(i)]);
+    }
+    if (known.size() > 1 && members_.at(known[0]).key == pull.source) std::swap(known[0], known[1]);
+    // What was lost twice is asked of several.
+    known.resize(std::min(known.size(), pull.attempts < 2 ? 1 : sources_at_once));
+    return known;
 }
 
 void Documents::ask(const Digest& digest, Pull& pull) {
     const auto& s = out_.settings;
-    const auto shift = std::min<std::uint32_t>(pull.attempts, 10);
+    const auto shift = std::min<std::uint32_t>(pull.attempts / 4, 10);
     const auto wait = std::min(s.pull_timeout_ms << shift, s.pull_timeout_max_ms);
     schedule(pull, out_.now_ms + out_.random.jitter(wait));
-    const auto source = choose_source(digest, pull);
+    const auto sources = choose_sources(digest, pull);
     ++pull.attempts;
-    pull.in_flight = source.has_value();
-    if (!source) return;
-    if (pull.source != 0 && pull.source != members_.at(*source).key && !pull.body.empty()) {
-        pull.mixed = true;
+    pull.in_flight = !sources.empty();
+    for (const auto source : sources) {
+        const auto key = members_.at(source).key;
+        if (pull.body.empty() || pull.asked.empty()) pull.source = key;
+        pull.asked.insert(key);
+        Frame frame;
+        frame.type = FrameType::document_get;
+        frame.digest = digest;
+        frame.offset = pull.body.size();
+        members_.send(source, std::move(frame));
     }
-    pull.source = members_.at(*source).key;
-    Frame frame;
-    frame.type = FrameType::document_get;
-    frame.digest = digest;
-    frame.offset = pull.body.size();
-    members_.send(*source, std::move(frame));
 }
 
 void Documents::on_time() {
@@ -163,7 +169,7 @@ void Documents::serve(Index to, const Digest& digest, std::uint64_t offset) {
     frame.digest = digest;
     frame.offset = offset;
     if (const auto found = offered_.find(digest); found != offered_.end()) {
-        const auto& [ad, body] = found->second;
+        const auto& [ad, body, order] = found->second;
         if (offset >= body.size()) return;
         frame.ads.push_back(ad);
         frame.bytes = body.substr(offset, out_.settings.delta_max_bytes);
@@ -173,6 +179,7 @@ void Documents::serve(Index to, const Digest& digest, std::uint64_t offset) {
 
 void Documents::source_failed(Pull& pull, MemberKey source) {
     pull.bad.insert(source);
+    pull.asked.erase(source);
     pull.in_flight = false;
     const bool alone = pull.attempts > 2;
     schedule(pull, out_.now_ms + (alone ? out_.random.jitter(out_.settings.pull_timeout_ms) : 0));
@@ -181,7 +188,7 @@ void Documents::source_failed(Pull& pull, MemberKey source) {
 void Documents::take_part(Index from, const Frame& part) {
     const auto found = pulls_.find(part.digest);
     const auto source = members_.at(from).key;
-    if (found == pulls_.end() || source != found->second.source) return;
+    if (found == pulls_.end() || !found->second.asked.contains(source)) return;
     auto& pull = found->second;
     if (part.ads.size() != 1 || part.bytes.empty() || !acceptable(part.ads[0]) ||
         part.ads[0].digest != part.digest) {
@@ -197,6 +204,9 @@ void Documents::take_part(Index from, const Frame& part) {
     }
     pull.size_bytes = ad.size_bytes;
     if (pull.body.size() + part.bytes.size() > ad.size_bytes) return source_failed(pull, source);
+    if (!pull.body.empty() && pull.source != source) pull.mixed = true;
+    pull.source = source;
+    pull.asked.clear();
     pull.body += part.bytes;
     if (seen_.size() < seen_max || seen_.contains(part.digest)) {
         auto& seen = seen_[part.digest];  // it may have been asked without an ad
@@ -246,6 +256,14 @@ std::vector<DocumentAd> Documents::list(std::uint64_t& mask, std::size_t max) co
             continue;
         }
         for (const auto* ad : by_bucket[b]) out.push_back(*ad);
+    }
+    return out;
+}
+
+std::vector<DocumentAd> Documents::latest(std::size_t max) const {
+    std::vector<DocumentAd> out;
+    for (const auto& [digest, offered] : offered_) {
+        if (offered.order + max > order_) out.push_back(offered.ad);
     }
     return out;
 }

@@ -31,6 +31,8 @@ class Documents {
 
     [[nodiscard]] const BucketDigest& digest() const { return set_; }
     [[nodiscard]] std::vector<DocumentAd> list(std::uint64_t& mask, std::size_t max) const;
+    /// What was offered here last.
+    [[nodiscard]] std::vector<DocumentAd> latest(std::size_t max) const;
     /// Ads that the peer lacks in the fully listed buckets.
     [[nodiscard]] std::vector<DocumentAd> missing(std::uint64_t mask,
                                                   std::span<const DocumentAd> has) const;
@@ -39,6 +41,7 @@ class Documents {
     struct Offered {
         DocumentAd ad;
         Bytes body;
+        std::uint64_t order = 0;  // of arrival
     };
     struct Seen {
         DocumentAd ad;
@@ -48,7 +51,8 @@ class Documents {
     struct Pull {
         Bytes body;
         std::uint64_t size_bytes = 0;  // as the current source says; 0 = not known yet
-        MemberKey source = 0;          // asked last
+        MemberKey source = 0;          // gave the last part, or was asked last
+        std::set<MemberKey> asked;     // for the next part: only these may give it
         bool in_flight = false;
         bool mixed = false;  // parts of several sources
         std::int64_t due_ms = 0;
@@ -64,11 +68,12 @@ class Documents {
     std::int64_t pull_at_ = never;
     std::int64_t served_second_ = -1;
     std::uint32_t served_ = 0;
+    std::uint64_t order_ = 0;
     BucketDigest set_;
 
     void note_source(Seen& seen, MemberKey source);
     void schedule(Pull& pull, std::int64_t due_ms);
-    [[nodiscard]] std::optional<Index> choose_source(const Digest& digest, Pull& pull);
+    [[nodiscard]] std::vector<Index> choose_sources(const Digest& digest, Pull& pull);
     void ask(const Digest& digest, Pull& pull);
     void source_failed(Pull& pull, MemberKey source);
     void complete(Index from, const Digest& digest, Pull& pull, const DocumentAd& ad);

@@ -61,6 +61,7 @@ void type_fields(A& a, Wire& w) {
             sparse_bin(a, "b0", w.buckets[0]);
             sparse_bin(a, "b1", w.buckets[1]);
             sparse_bin(a, "b2", w.buckets[2]);
+            sparse(a, "a", f.ads);
             break;
         case entries:
             a.value("w", f.request);

@@ -76,7 +76,7 @@ struct Frame {
     std::uint64_t sequence = 0;  ///< ping, ack, nack, ping_request
     MemberKey target = 0;        ///< ping_request
     std::vector<Entry> entries;      ///< announce, entries
-    std::vector<DocumentAd> ads;     ///< announce, entries, document_part (one)
+    std::vector<DocumentAd> ads;  ///< announce, buckets, entries, document_part (one)
     std::vector<RecordBody> bodies;  ///< records
     bool more = false;               ///< records: there was more than fits
     std::vector<MemberKey> owners;   ///< record_get

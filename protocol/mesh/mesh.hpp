@@ -89,8 +89,8 @@ struct Settings {
     std::int64_t push_delay_ms = 5;  ///< changes within this time share a frame
     std::int64_t gossip_interval_ms = 100;  ///< repeats of what is fresh
     std::int64_t pull_delay_ms = 30;        ///< an announced body may still be on its way
-    std::int64_t pull_timeout_ms = 250;     ///< doubles per attempt
-    std::int64_t pull_timeout_max_ms = 5000;
+    std::int64_t pull_timeout_ms = 250;     ///< doubles every few attempts
+    std::int64_t pull_timeout_max_ms = 2000;
     std::int64_t anti_entropy_ms = 1500;    ///< ± a third
     std::int64_t heal_interval_ms = 5000;   ///< ± a third: a try at one member that is not alive
     std::int64_t boot_interval_ms = 250;    ///< tries at unknown members after a start

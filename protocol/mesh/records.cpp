@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t pulls_max = 4096;
 constexpr std::size_t pull_sources_max = 4;
-constexpr std::uint32_t pull_attempts_max = 6;
+constexpr std::uint32_t pull_attempts_max = 8;
 constexpr std::size_t owners_per_get = 256;
 constexpr std::size_t frames_per_get = 4;
 constexpr std::size_t reported_max = 1024;
@@ -182,7 +182,7 @@ std::map<MemberKey, std::vector<MemberKey>> Records::due_by_source() {
                 continue;
             }
             gets[pull.sources[pull.attempts % pull.sources.size()]].push_back(owner);
-            const auto wait = std::min(s.pull_timeout_ms << pull.attempts, s.pull_timeout_max_ms);
+            const auto wait = std::min(s.pull_timeout_ms << (pull.attempts / 2), s.pull_timeout_max_ms);
             pull.due_ms = out_.now_ms + out_.random.jitter(wait);
             ++pull.attempts;
         }
