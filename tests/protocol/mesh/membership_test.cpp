@@ -1,0 +1,276 @@
+#include <catch2/catch.hpp>
+
+#include "protocol/mesh/suspicion.hpp"
+#include "tests/protocol/mesh/pair.hpp"
+
+namespace clarity::mesh::test {
+
+TEST_CASE("mesh: the first effect stores the incarnation, before any frame", "[mesh]") {
+    Fixture a;
+    const auto effects = a.effects();
+    REQUIRE_FALSE(effects.empty());
+    const auto* store = std::get_if<StoreIncarnation>(&effects[0]);
+    REQUIRE(store != nullptr);
+    CHECK(store->value == 5);
+}
+
+TEST_CASE("mesh: a frame of a member is evidence of its life, with ourselves as witness", "[mesh]") {
+    Fixture a;
+    CHECK(a.mesh.state_of("b") == State::unknown);
+    const auto effects = a.receive("b", frame(FrameType::gossip));
+    CHECK(a.mesh.state_of("b") == State::alive);
+    REQUIRE(only<MemberChanged>(effects).size() == 1);
+    const auto view = a.mesh.members()[1];
+    CHECK(view.id == "b");
+    CHECK(view.last_heard_ms == a.now);
+    CHECK(view.witness == "a");
+}
+
+TEST_CASE("mesh: evidence that another had is kept with its age and its witness", "[mesh]") {
+    Fixture a;
+    auto f = frame(FrameType::gossip);
+    f.updates = {a.claim("c", State::alive, 2)};
+    f.heard = {{key_of("c"), 400, key_of("d")}};
+    a.receive("b", f);
+    const auto view = a.mesh.members()[2];
+    CHECK(view.state == State::alive);
+    CHECK(view.last_heard_ms == a.now - 400);
+    CHECK(view.witness == "d");
+}
+
+TEST_CASE("mesh: frames of strangers and of other sites are dropped and counted", "[mesh]") {
+    Fixture a;
+    a.receive("nobody", frame(FrameType::gossip));
+    auto other = frame(FrameType::gossip);
+    other.site = "acme/dc-2";
+    a.receive("b", other);
+    CHECK(a.mesh.counters().dropped_stranger == 1);
+    CHECK(a.mesh.counters().dropped_site == 1);
+    CHECK(a.mesh.state_of("b") == State::unknown);
+}
+
+TEST_CASE("mesh: claims win by incarnation, then left over dead over suspect over alive",
+          "[mesh]") {
+    Fixture a;
+    a.claims("b", {a.claim("c", State::alive, 3)});
+    a.claims("b", {a.claim("c", State::suspect, 2)});
+    CHECK(a.mesh.state_of("c") == State::alive);
+    a.claims("b", {a.claim("c", State::suspect, 3)});
+    CHECK(a.mesh.state_of("c") == State::suspect);
+    a.claims("b", {a.claim("c", State::alive, 3)});
+    CHECK(a.mesh.state_of("c") == State::suspect);
+    a.claims("b", {a.claim("c", State::alive, 4)});
+    CHECK(a.mesh.state_of("c") == State::alive);
+    a.claims("b", {a.claim("c", State::dead, 4)});
+    CHECK(a.mesh.state_of("c") == State::dead);
+    a.claims("b", {a.claim("c", State::suspect, 4)});
+    CHECK(a.mesh.state_of("c") == State::dead);
+    a.claims("b", {a.claim("c", State::left, 4)});
+    CHECK(a.mesh.state_of("c") == State::left);
+    a.claims("b", {a.claim("c", State::alive, 5)});
+    CHECK(a.mesh.state_of("c") == State::alive);
+}
+
+TEST_CASE("mesh: hearsay of a death is only a suspicion while there is fresh evidence", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    a.claims("b", {a.claim("c", State::dead, 1)});
+    CHECK(a.mesh.state_of("c") == State::suspect);
+    a.run_for(1'600);
+    a.claims("b", {a.claim("c", State::dead, 1)});
+    CHECK(a.mesh.state_of("c") == State::dead);
+}
+
+TEST_CASE("mesh: an accused node refutes with a higher incarnation, stored first", "[mesh]") {
+    Fixture a;
+    a.effects();
+    const auto effects = a.claims("b", {a.claim("a", State::suspect, 5, "c")});
+    REQUIRE(only<StoreIncarnation>(effects).size() == 1);
+    CHECK(only<StoreIncarnation>(effects)[0].value == 6);
+    CHECK(a.mesh.incarnation() == 6);
+    bool stored = false;
+    for (const auto& effect : effects) {
+        if (std::holds_alternative<StoreIncarnation>(effect)) stored = true;
+        if (const auto* send = std::get_if<Send>(&effect)) {
+            Frame f;
+            REQUIRE(decode_frame(send->frame, f) == FrameFault::none);
+            CHECK((f.incarnation < 6 || stored));
+        }
+    }
+    CHECK(sent(effects, FrameType::gossip, "b").back().incarnation == 6);
+    a.claims("b", {a.claim("a", State::dead, 2)});  // an old story
+    CHECK(a.mesh.incarnation() == 6);
+}
+
+TEST_CASE("mesh: a claim of an absurd incarnation does not take our room to refute", "[mesh]") {
+    Fixture a;
+    a.claims("b", {a.claim("a", State::dead, ~0ULL)});
+    CHECK(a.mesh.incarnation() == 5);
+}
+
+TEST_CASE("mesh: who speaks while it is held dead is told so", "[mesh]") {
+    Fixture a;
+    a.claims("b", {a.claim("c", State::dead, 1)});
+    const auto told = sent(a.receive("c", frame(FrameType::ping)), FrameType::gossip, "c");
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].updates[0].member == key_of("c"));
+    CHECK(told[0].updates[0].state == State::dead);
+    a.receive("c", frame(FrameType::gossip, 2));  // it refutes
+    CHECK(a.mesh.state_of("c") == State::alive);
+}
+
+TEST_CASE("mesh: a silent member is probed, suspected and buried; others' accusations hurry it",
+          "[mesh]") {
+    const auto accusers = GENERATE(0, 2);
+    CAPTURE(accusers);
+    Fixture a;
+    a.everybody_alive();
+    std::int64_t suspected_at = 0;
+    std::int64_t dead_at = 0;
+    const auto start = a.now;
+    for (int step = 0; step < 4'000 && dead_at == 0; ++step) {
+        for (const auto& send : only<Send>(a.run_for(5))) {
+            if (send.to == "c") continue;  // the others answer at once
+            Frame asked;
+            REQUIRE(decode_frame(send.frame, asked) == FrameFault::none);
+            const bool ping = asked.type == FrameType::ping;
+            if (!ping && asked.type != FrameType::ping_request) continue;
+            auto answer = frame(ping ? FrameType::ack : FrameType::nack);
+            answer.sequence = asked.sequence;
+            if (suspected_at != 0 && accusers == 2 && send.to != "e") {
+                answer.updates = {a.claim("c", State::suspect, 1, send.to.c_str())};
+            }
+            a.receive(send.to, answer);
+        }
+        if (suspected_at == 0 && a.mesh.state_of("c") == State::suspect) suspected_at = a.now;
+        if (a.mesh.state_of("c") == State::dead) dead_at = a.now;
+    }
+    REQUIRE(suspected_at > start);
+    REQUIRE(dead_at > suspected_at);
+    const auto took = dead_at - suspected_at;
+    CHECK(took >= 2'000);
+    if (accusers == 2) CHECK(took < 4'000);
+    else CHECK(took >= 5'900);
+    CHECK(a.mesh.state_of("b") == State::alive);
+}
+
+TEST_CASE("mesh: a transport's hint leads to a probe, not to a belief", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    a.mesh.peer_unreachable(a.now, "c");
+    const auto effects = a.effects();
+    CHECK(sent(effects, FrameType::ping, "c").size() == 1);
+    CHECK(a.mesh.state_of("c") == State::alive);
+}
+
+TEST_CASE("mesh: a helper pings for another, and says when there is no answer", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    auto request = frame(FrameType::ping_request);
+    request.target = key_of("c");
+    request.sequence = 77;
+    const auto pings = sent(a.receive("b", request), FrameType::ping, "c");
+    REQUIRE(pings.size() == 1);
+    SECTION("answer") {
+        auto ack = frame(FrameType::ack);
+        ack.sequence = pings[0].sequence;
+        const auto passed = sent(a.receive("c", ack), FrameType::ack, "b");
+        REQUIRE(passed.size() == 1);
+        CHECK(passed[0].sequence == 77);
+    }
+    SECTION("none") {
+        const auto nacks = sent(a.run_for(600), FrameType::nack, "b");
+        REQUIRE(nacks.size() == 1);
+        CHECK(nacks[0].sequence == 77);
+    }
+}
+
+TEST_CASE("mesh: a pause of our own accuses nobody", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    a.run_for(500);
+    a.now += 60'000;  // the machine slept
+    a.mesh.on_time(a.now);
+    a.effects();
+    a.run_for(500);
+    for (const char* id : {"b", "c", "d", "e"}) CHECK(a.mesh.state_of(id) == State::alive);
+    CHECK(a.mesh.counters().local_health > 0);
+}
+
+TEST_CASE("mesh: dead roster members are tried again for ever, now and then", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    a.run_for(60'000);
+    for (const char* id : {"b", "c", "d", "e"}) REQUIRE(a.mesh.state_of(id) == State::dead);
+    a.run_for(3'600'000);
+    const auto tries = sent(a.run_for(100'000), FrameType::ping);
+    CHECK(tries.size() >= 12);
+    CHECK(tries.size() <= 40);
+}
+
+TEST_CASE("mesh: who is gone from the roster is forgotten", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    a.mesh.set_members(a.now, members({"a", "b", "c", "d"}));
+    CHECK(a.mesh.members().size() == 4);
+    CHECK(a.mesh.state_of("b") == State::alive);  // the others stay as they were
+    a.receive("e", frame(FrameType::gossip));
+    CHECK(a.mesh.counters().dropped_stranger == 1);
+    a.effects();
+    a.mesh.set_members(a.now, members({"b", "c", "d"}));  // we are revoked ourselves
+    a.effects();
+    CHECK(only<Send>(a.run_for(10'000)).empty());
+    CHECK(only<Send>(a.receive("b", frame(FrameType::ping))).empty());
+}
+
+TEST_CASE("mesh: what a node sends per second does not grow with the site", "[mesh]") {
+    std::vector<std::uint64_t> bytes;
+    for (const std::size_t size : {64U, 1'024U}) {
+        std::vector<std::string> ids{"a"};
+        for (std::size_t i = 1; i < size; ++i) ids.push_back(fmt::format("n{}", i));
+        Mesh mesh(settings("a"), 1);
+        mesh.set_members(0, members(ids));
+        for (std::size_t i = 1; i < size; ++i) {
+            mesh.receive(0, ids[i], encode_frame(frame(FrameType::gossip)));
+        }
+        std::int64_t now = 0;
+        const auto run = [&](std::int64_t until) {
+            while (mesh.deadline() <= until) {
+                now = mesh.deadline();
+                mesh.on_time(now);
+                for (const auto& send : only<Send>(mesh.take_effects())) {
+                    Frame f;
+                    REQUIRE(decode_frame(send.frame, f) == FrameFault::none);
+                    if (f.type != FrameType::ping) continue;
+                    auto ack = frame(FrameType::ack);
+                    ack.sequence = f.sequence;
+                    mesh.receive(now, send.to, encode_frame(ack));
+                }
+            }
+        };
+        run(60'000);
+        const auto before = mesh.counters().bytes_sent;
+        run(120'000);
+        bytes.push_back(mesh.counters().bytes_sent - before);
+    }
+    CAPTURE(bytes);
+    CHECK(static_cast<double>(bytes[1]) < 1.3 * static_cast<double>(bytes[0]));
+}
+
+TEST_CASE("mesh suspicion: only independent accusers shorten it, down to the minimum", "[mesh]") {
+    Suspicion suspicion(0, 2'000, 6'000, 3);
+    CHECK(suspicion.accuse(1));
+    CHECK(suspicion.deadline() == 6'000);
+    CHECK_FALSE(suspicion.accuse(1));
+    CHECK(suspicion.deadline() == 6'000);
+    CHECK(suspicion.accuse(2));
+    CHECK(suspicion.deadline() == 4'000);
+    CHECK(suspicion.accuse(3));
+    CHECK(suspicion.accuse(4));
+    CHECK(suspicion.deadline() == 2'000);
+    CHECK_FALSE(suspicion.accuse(5));
+    CHECK(suspicion_min_ms(4, 2'000, 1'000) == 2'000);
+    CHECK(suspicion_min_ms(1'000, 2'000, 1'000) == 3'300);
+}
+
+}  // namespace clarity::mesh::test
