@@ -110,9 +110,11 @@ Result<Described> describe(Session& session, const Arguments& arguments) {
     const auto type = arguments.has("type") ? artifact_type_from(arguments.text("type"))
                                             : facts.type;
     if (!type) {
+        const auto what = arguments.has("type")
+                              ? "--type " + arguments.text("type")
+                              : out.name.artifact + " is not in artifacts/registry.yml";
         return fail(Errc::invalid, "{}: say which --type: jar, war, lxc, docker, binary or script",
-                    arguments.has("type") ? "--type " + arguments.text("type")
-                                          : out.name.artifact + " is not in artifacts/registry.yml");
+                    what);
     }
     if (facts.type && *facts.type != *type) {
         return fail(Errc::invalid, "--type {}: artifacts/registry.yml says that {} is of type {}",

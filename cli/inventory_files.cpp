@@ -119,9 +119,10 @@ ProblemCount count_problems(const std::vector<yaml::Problem>& problems) {
 Json problems_json(const std::vector<yaml::Problem>& problems) {
     Json out = Json::array();
     for (const auto& each : problems) {
+        const bool error = each.severity == yaml::Severity::error;
         out.push_back(Json{{"file", each.file},
                            {"line", each.line},
-                           {"severity", each.severity == yaml::Severity::error ? "error" : "warning"},
+                           {"severity", error ? "error" : "warning"},
                            {"message", each.message}});
     }
     return out;

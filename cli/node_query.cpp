@@ -19,7 +19,7 @@ std::string host_of(std::string_view address) {
 }
 
 Result<Json> status_from(Result<Bytes> frame, const std::string& who) {
-    if (!frame) return tl::unexpected<Error>(std::move(frame).error().within(who));
+    if (!frame) return tl::unexpected<Error>(std::move(frame).error());
     auto text = query::decode_answer(*frame);
     if (!text) return tl::unexpected<Error>(std::move(text).error().within(who));
     auto json = parse_json(*text, query::answer_max_bytes);
@@ -64,15 +64,19 @@ Result<Json> ask_node(const NodeTarget& node, const SigningKey& observer, int ti
     CLARITY_TRY(settings.server_key, curve_public(node.key));
     settings.own_secret = observer.curve_secret();
     const auto question = query::encode({.name = "status", .path = {}});
-    return status_from(wire::ask(settings, question, timeout_ms),
-                       node.name + " at " + node.endpoint);
+    auto frame = wire::ask(settings, question, timeout_ms);
+    if (!frame) return tl::unexpected<Error>(std::move(frame).error().within(node.name));
+    return status_from(std::move(frame), node.name + " at " + node.endpoint);
 }
 
 Result<Json> ask_socket(const std::string& path, int timeout_ms) {
     wire::AskSettings settings;
     settings.endpoint = path.starts_with("ipc://") ? path : "ipc://" + path;
     const auto question = query::encode({.name = "status", .path = {}});
-    return status_from(wire::ask(settings, question, timeout_ms), path);
+    auto frame = wire::ask(settings, question, timeout_ms);
+    if (!frame && frame.error().code == Errc::not_found) frame.error().code = Errc::network;
+    if (!frame && frame.error().code == Errc::denied) frame.error().code = Errc::io;
+    return status_from(std::move(frame), path);
 }
 
 Result<SigningKey> observer_key(const ConfigStore& store) {

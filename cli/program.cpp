@@ -185,7 +185,7 @@ int usage_of(Terminal& terminal, Parser& parser, const CLI::ParseError& error) {
         app = app->get_subcommands().front();
         name += " " + app->get_name();
     }
-    const auto rest = app->remaining();
+    const auto rest = parser.app().remaining(true);
     if (app->get_require_subcommand_min() > 0 && !rest.empty() && !rest.front().starts_with("-")) {
         return usage(terminal, "there is no command \"" + rest.front() + "\"", name);
     }

@@ -144,8 +144,8 @@ Result<std::string> site_path(std::string_view site) {
     const bool one = slash != std::string_view::npos &&
                      site.find('/', slash + 1) == std::string_view::npos;
     if (!one || slash == 0 || slash + 1 == site.size()) {
-        return fail(Errc::invalid, "\"{}\" is not a site: write CLIENT/DATACENTER, such as acme/dc-1",
-                    site);
+        return fail(Errc::invalid,
+                    "\"{}\" is not a site: write CLIENT/DATACENTER, such as acme/dc-1", site);
     }
     return url_encode(site.substr(0, slash)) + "/" + url_encode(site.substr(slash + 1));
 }

@@ -27,7 +27,8 @@ Result<Json> from_coordinator(Session& session, std::string site, bool store_ros
         CLARITY_TRY(const auto list, api.get("/api/v1/sites"));
         sites = site_names(list);
         if (sites.empty()) {
-            return fail(Errc::not_found, "the coordinator has no site: run clarity apply DIR first");
+            return fail(Errc::not_found,
+                        "the coordinator has no site: run clarity apply DIR first");
         }
     }
     Json answers = Json::array();

@@ -179,7 +179,8 @@ bool Terminal::wait(std::int64_t ms) {
         const auto left = until - monotonic_ms();
         if (left <= 0) return true;
         pollfd wake{wake_pipe[0], POLLIN, 0};
-        ::poll(&wake, wake_pipe[0] < 0 ? 0 : 1, static_cast<int>(std::min<std::int64_t>(left, 1000)));
+        const auto slice_ms = static_cast<int>(std::min<std::int64_t>(left, 1000));
+        ::poll(&wake, wake_pipe[0] < 0 ? 0 : 1, slice_ms);
     }
     return false;
 }

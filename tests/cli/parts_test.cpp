@@ -24,8 +24,9 @@ Roster two_servers() {
     Roster roster;
     roster.site = "acme/dc-1";
     roster.epoch = 1;
-    roster.members = {{"id-1", "edge-1", SigningKey::generate().public_key(), "tcp://10.0.0.1:8472", ""},
-                      {"id-2", "edge-2", SigningKey::generate().public_key(), "tcp://[fd00::2]:8472", ""}};
+    const auto any_key = [] { return SigningKey::generate().public_key(); };
+    roster.members = {{"id-1", "edge-1", any_key(), "tcp://10.0.0.1:8472", ""},
+                      {"id-2", "edge-2", any_key(), "tcp://[fd00::2]:8472", ""}};
     return roster;
 }
 

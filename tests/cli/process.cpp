@@ -91,13 +91,15 @@ Finished run_process(const std::string& program, const Run& run) {
     bool interrupted = run.interrupt_at.empty();
     bool killed = false;
     while (open[0] || open[1]) {
-        pollfd waits[2] = {{open[0] ? out.read : -1, POLLIN, 0}, {open[1] ? err.read : -1, POLLIN, 0}};
+        pollfd waits[2] = {{open[0] ? out.read : -1, POLLIN, 0},
+                           {open[1] ? err.read : -1, POLLIN, 0}};
         const auto left = deadline - now_ms();
         if (left <= 0 && !killed) {
             ::kill(child, SIGKILL);
             killed = true;
         }
-        if (::poll(waits, 2, static_cast<int>(std::clamp<std::int64_t>(left, 10, 1000))) <= 0) continue;
+        const auto slice_ms = static_cast<int>(std::clamp<std::int64_t>(left, 10, 1000));
+        if (::poll(waits, 2, slice_ms) <= 0) continue;
         if (waits[0].revents != 0) open[0] = take(out.read, finished.out);
         if (waits[1].revents != 0) open[1] = take(err.read, finished.err);
         if (!interrupted && finished.err.find(run.interrupt_at) != std::string::npos) {

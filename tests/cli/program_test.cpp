@@ -8,38 +8,12 @@
 #include "protocol/envelope.hpp"
 #include "protocol/manifest.hpp"
 #include "protocol/root.hpp"
-#include "tests/cli/fake_coordinator.hpp"
-#include "tests/cli/process.hpp"
+#include "tests/cli/person.hpp"
 
 using namespace clarity;
 using namespace clarity::test;
 
 namespace {
-
-/// A person with a folder of their own.
-struct Person {
-    TempFolder home;
-
-    Finished run(std::vector<std::string> arguments, Run how = {}) const {
-        how.arguments = std::move(arguments);
-        how.environment["CLARITY_CONFIG_DIR"] = home.path() + "/config";
-        how.environment["TERM"] = "xterm";
-        return run_process(CLARITY_PROGRAM, how);
-    }
-    /// Logged in, by a token on standard input and the CA's fingerprint.
-    void login(const FakeCoordinator& coordinator) const {
-        Run how;
-        how.input = std::string(FakeCoordinator::token) + "\n";
-        const auto done = run({"login", coordinator.url(), "--token-file", "-", "--ca-fingerprint",
-                               coordinator.fingerprint()}, how);
-        CAPTURE(done.err);
-        REQUIRE(done.code == 0);
-    }
-};
-
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
 
 Json server(const char* name, const char* state, bool settled, bool failed, unsigned seq = 7) {
     return Json{{"server", name}, {"server_id", name}, {"state", state}, {"age_s", 0.4},
@@ -53,7 +27,8 @@ Json server(const char* name, const char* state, bool settled, bool failed, unsi
 
 Json site_status(std::vector<Json> servers) {
     return Json{{"site", "acme/dc-1"}, {"answered_by", "coordinator"},
-                {"plan", {{"seq", 7}, {"digest", ""}, {"environment", "prod"}, {"freshness_s", 0.1}}},
+                {"plan", {{"seq", 7}, {"digest", ""}, {"environment", "prod"},
+                          {"freshness_s", 0.1}}},
                 {"servers", servers}, {"artifacts", Json::array()},
                 {"summary", {{"alive", 1}, {"healthy", 1}, {"failed", 0}, {"unreachable", 0}}}};
 }
@@ -82,6 +57,7 @@ TEST_CASE("usage: a mistake on the command line is 2, one line, and nothing on s
     const std::vector<std::vector<std::string>> mistakes = {
         {"nonsense"}, {"status", "--nonsense"}, {"-o", "xml", "status"}, {"token"},
         {"token", "create", "--ttl", "soon"}, {"artifact", "add"}, {"login"},
+        {"artifact", "nonsense"},
         {"root", "init", "--threshold", "two"}, {"--timeout", "0", "status"}};
     for (const auto& arguments : mistakes) {
         const auto done = person.run(arguments);
@@ -247,8 +223,8 @@ TEST_CASE("publish: how it ended is the exit code, the deployment is the data", 
                               {"--timeout", "1s"});
     CHECK(late.code == 7);
     CHECK(has(late.err, "clarity deployments show d-7"));
-    CHECK(publish("done", {server("edge-1", "alive", true, false), server("edge-2", "dead", false, false)})
-              .code == 5);
+    CHECK(publish("done", {server("edge-1", "alive", true, false),
+                           server("edge-2", "dead", false, false)}).code == 5);
     const auto detached = publish("running", {}, {"--detach"});
     CHECK(detached.code == 0);
     CHECK(parse_json(detached.out).value().at("id") == "d-7");
@@ -426,8 +402,8 @@ TEST_CASE("artifact add: hashes the file, signs with the publisher's key and reg
     const auto envelope =
         Envelope::decode(from_base64(sent.at("envelope").get<std::string>()).value()).value();
     const auto root_sent = parse_json(fake.received("PUT /api/v1/root").at(0)).value();
-    const auto root = verify_first_root(
-        Envelope::decode(from_base64(root_sent.at("envelope").get<std::string>()).value()).value());
+    const auto root_bytes = from_base64(root_sent.at("envelope").get<std::string>()).value();
+    const auto root = verify_first_root(Envelope::decode(root_bytes).value());
     const auto manifest = verify_manifest(root.value(), envelope);
     REQUIRE(manifest);
     CHECK(manifest->size_bytes == 300'000);

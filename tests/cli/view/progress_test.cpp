@@ -19,7 +19,8 @@ Json artifact(double one, double two, std::uint64_t wan, std::uint64_t lan) {
     Json holders = Json::array();
     if (one >= 1) holders.push_back("edge-1");
     if (two >= 1) holders.push_back("edge-2");
-    return Json{{"artifact", "web"}, {"version", "2.0.0"}, {"size_bytes", 1000}, {"fetcher", "edge-1"},
+    return Json{{"artifact", "web"}, {"version", "2.0.0"}, {"size_bytes", 1000},
+                {"fetcher", "edge-1"},
                 {"holders", holders}, {"wan_bytes", wan}, {"lan_bytes", lan},
                 {"progress", {{"edge-1", one}, {"edge-2", two}}}, {"errors", Json::array()}};
 }
@@ -108,7 +109,8 @@ TEST_CASE("progress: off a terminal only changes make lines", "[cli]") {
     const auto last = step(status({server("edge-1", 2, true, "running")},
                                   {artifact(1, 1, 1000, 1000)}), 1'000);
     REQUIRE(last.size() == 2);
-    CHECK(last[0] == "web@2.0.0: complete at 2 servers, 1.0 KiB over the WAN, 1.0 KiB over the LAN");
+    CHECK(last[0] ==
+          "web@2.0.0: complete at 2 servers, 1.0 KiB over the WAN, 1.0 KiB over the LAN");
     CHECK(last[1] == "edge-1: done, 1/1 services up");
 }
 
@@ -122,11 +124,11 @@ TEST_CASE("outcome: a deployment's state decides the exit code", "[cli]") {
     CHECK(over(deployment("running", {placed("alive", false, false)}), 60'000) == std::nullopt);
     // An older plan's "settled" says nothing of this one.
     CHECK(over(deployment("running", {placed("alive", true, false, 6)}), 60'000) == std::nullopt);
-    const auto half = deployment("running", {placed("alive", true, false), placed("dead", false, false)});
+    const std::vector<Json> one_dead = {placed("alive", true, false), placed("dead", false, false)};
+    const auto half = deployment("running", one_dead);
     CHECK(over(half, 1'000) == std::nullopt);
     CHECK(over(half, 15'000) == ExitCode::partial);
-    CHECK(over(deployment("done", {placed("alive", true, false), placed("dead", false, false)}), 0) ==
-          ExitCode::partial);
+    CHECK(over(deployment("done", one_dead), 0) == ExitCode::partial);
 }
 
 TEST_CASE("outcome: every kind of error has its exit code", "[cli]") {
