@@ -182,7 +182,8 @@ std::map<MemberKey, std::vector<MemberKey>> Records::due_by_source() {
                 continue;
             }
             gets[pull.sources[pull.attempts % pull.sources.size()]].push_back(owner);
-            const auto wait = std::min(s.pull_timeout_ms << (pull.attempts / 2), s.pull_timeout_max_ms);
+            const auto backoff = s.pull_timeout_ms << (pull.attempts / 2);
+            const auto wait = std::min(backoff, s.pull_timeout_max_ms);
             pull.due_ms = out_.now_ms + out_.random.jitter(wait);
             ++pull.attempts;
         }

@@ -14,7 +14,7 @@ TEST_CASE("mesh: the first effect stores the incarnation, before any frame", "[m
     CHECK(store->value == 5);
 }
 
-TEST_CASE("mesh: a frame of a member is evidence of its life, with ourselves as witness", "[mesh]") {
+TEST_CASE("mesh: a frame of a member is evidence of its life, witnessed by us", "[mesh]") {
     Fixture a;
     CHECK(a.mesh.state_of("b") == State::unknown);
     const auto effects = a.receive("b", frame(FrameType::gossip));
