@@ -69,8 +69,8 @@ class HandleLink : public TorrentSession::Link {
 
     void add_piece(std::uint32_t piece, std::string_view bytes) override {
         try {
-            handle_.add_piece(lt::piece_index_t(static_cast<int>(piece)),
-                              std::vector<char>(bytes.begin(), bytes.end()));
+            // Not the overload with a vector: 2.0.8 drops a last piece that is not a full one.
+            handle_.add_piece(lt::piece_index_t(static_cast<int>(piece)), bytes.data());
         } catch (const std::exception&) {  // removed meanwhile
         }
     }

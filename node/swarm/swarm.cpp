@@ -35,6 +35,7 @@ Swarm::Impl::Impl(boost::asio::io_context& loop, SwarmSettings settings, Artifac
       limiter_(std::make_shared<swarm::RateLimiter>(settings_.wan_rate_limit_bytes_s)) {}
 
 Swarm::Impl::~Impl() {
+    closing_ = true;
     // Fetch threads block on libtorrent: they go first, all asked before one is waited for.
     for (auto& [sha256, item] : items_) {
         if (item.fetch) item.fetch->stop();
@@ -50,7 +51,12 @@ Swarm::Impl::~Impl() {
 /// What tick_second() would have written; blocks.
 void Swarm::Impl::keep_last_second() {
     for (auto& [sha256, item] : items_) {
-        if (item.phase == Phase::running) (void)cache_.mark_pieces(sha256, item.unmarked);
+        if (item.phase != Phase::running) continue;
+        const auto link = session_->link(sha256);
+        if (const auto site = link ? link->site() : std::nullopt) {
+            got_stats(sha256, {site->own, item.lan_bytes, 0});
+        }
+        (void)cache_.mark_pieces(sha256, item.unmarked);
     }
     (void)swarm::save_counts(settings_.state_dir + "/counters.json", counts_now());
 }
@@ -120,15 +126,17 @@ void Swarm::Impl::schedule_tick() {
 
 void Swarm::Impl::tick() {
     if (++ticks_ % ticks_per_second == 0) tick_second();
-    for (auto& [sha256, item] : items_) elect(item);
+    session_->ask_stats();  // answers for what moved only
+    for (auto& [sha256, item] : items_) {
+        mark_pieces(item);
+        elect(item);
+    }
     if (change_now_) report_change();
 }
 
 void Swarm::Impl::tick_second() {
-    session_->ask_stats();
     const auto now = swarm_now_ms();
     for (auto& [sha256, item] : items_) {
-        mark_pieces(item);
         measure_rate(item);
         dial(item);
         if (item.phase == Phase::resting && now >= item.retry_ms) prepare(item);
@@ -138,6 +146,7 @@ void Swarm::Impl::tick_second() {
 }
 
 void Swarm::Impl::changed(bool at_once) {
+    if (closing_) return;
     change_due_ = true;
     if (!at_once || change_now_) return;
     change_now_ = true;

@@ -100,6 +100,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     std::map<std::uint64_t, std::unique_ptr<swarm::Fetch>> ending_;  ///< stopped, winding down
     std::uint64_t fetch_ids_ = 0;
     swarm::CountsByArtifact stored_counts_;              ///< as on disk
+    bool closing_ = false;
     bool change_due_ = false;
     bool change_now_ = false;
     std::shared_ptr<swarm::RateLimiter> limiter_;

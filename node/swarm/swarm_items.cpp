@@ -134,7 +134,7 @@ void Swarm::Impl::got_piece(const Digest& sha256, std::uint32_t piece) {
     item->have[piece] = true;
     item->unmarked.push_back(piece);
     changed(false);
-    if (++item->have_count == item->manifest->piece_count()) finish(*item);
+    if (++item->have_count == item->manifest->piece_count() && !closing_) finish(*item);
 }
 
 void Swarm::Impl::got_stats(const Digest& sha256, const swarm::TorrentStats& stats) {
@@ -235,9 +235,9 @@ void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
         session_->clear_trouble(item.manifest->sha256);
     }
     log::info_for(item.correlation_id,
-                  "swarm: {}@{} is here: {} bytes from origins, {} from peers",
-                  item.manifest->artifact, item.manifest->version,
-                  item.counters->wan_bytes.load(), item.lan_base_bytes + item.lan_bytes);
+                  "swarm: {}@{} is here: {} bytes, {} from origins", item.manifest->artifact,
+                  item.manifest->version, item.manifest->size_bytes,
+                  item.counters->wan_bytes.load());
     save_counters();
     changed(true);
     notify_complete(item.manifest->sha256, path);
@@ -245,9 +245,11 @@ void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
 
 void Swarm::Impl::failed(Item& item, const Error& error) {
     ++item.errors;
+    if (item.error != error.message) {  // else it was logged as a warning of the fetch
+        log::warning_for(item.correlation_id, "swarm: {}", error.message);
+    }
     item.error = error.message;
     item.error_passing = false;
-    log::warning_for(item.correlation_id, "swarm: {}", error.message);
     changed(true);
     post([sha256 = item.manifest->sha256, error](Impl& self) {
         if (self.callbacks_.on_error) self.callbacks_.on_error(sha256, error);
