@@ -76,7 +76,8 @@ Result<std::pair<std::string, Member>> find_agent(const Core& core, const std::s
 Answer agent_status(Api& api, Call& call) {
     CLARITY_TRY(const auto at, find_agent(api.core, call.param("server_id")));
     CLARITY_TRY(const auto view, api.core.view(at.first, call.now_ms));
-    for (const auto& server : status_json(view).at("servers")) {
+    const Json status = status_json(view);
+    for (const auto& server : status.at("servers")) {
         if (server.at("server_id") == at.second.server_id) return json_answer(server);
     }
     return fail(Errc::not_found, "server {} is not enrolled", call.param("server_id"));

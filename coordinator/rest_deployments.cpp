@@ -37,7 +37,7 @@ Json changes_json(const std::vector<planner::Change>& changes) {
         out.push_back(Json{{"server", change.server},
                            {"server_id", change.server_id},
                            {"service", change.service},
-                           {"action", change.action},
+                           {"action", planner::name_of(change.action)},
                            {"from", change.from},
                            {"to", change.to},
                            {"reason", change.reason}});
