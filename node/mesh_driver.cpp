@@ -51,7 +51,7 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
     std::map<std::string, CurveKey> curve_keys;
     std::map<std::string, Outgoing> outgoing;
     std::map<std::string, Incoming> incoming;
-    std::map<std::string, Record> records;
+    RecordBook book;
     std::optional<std::uint64_t> unstored_incarnation;
     std::int64_t tidied_ms = 0;
     bool pumping = false;
@@ -167,13 +167,7 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
                     log::info("mesh: {} is {}", member == nullptr ? each.id : member->hostname,
                               mesh::name_of(each.state));
                 },
-                [&](mesh::RecordReceived& each) {
-                    const auto envelope = Envelope::decode(each.bytes);
-                    auto record = envelope ? Record::decode(envelope->payload)
-                                           : Result<Record>(fail(Errc::invalid, "no envelope"));
-                    if (record) records.insert_or_assign(each.owner, *std::move(record));
-                    changed = true;
-                },
+                [&](mesh::RecordReceived&) { changed = true; },
                 [&](mesh::AdSeen& each) { callbacks.ad_seen(each.ad); },
                 [&](mesh::DocumentReceived& each) { callbacks.document(each.ad, each.body); },
                 [&](mesh::StoreIncarnation& each) {
@@ -197,6 +191,7 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
         pumping = false;
         if (changed) {
             changed = false;
+            (void)book.update(mesh);
             boost::asio::post(loop, [self = weak_from_this()] {
                 if (const auto me = self.lock(); me && !me->stopped) me->callbacks.changed();
             });
@@ -242,7 +237,6 @@ void MeshDriver::set_roster(const Roster& roster) {
     }
     for (const auto& id : stale) me.disconnect(id);
     std::erase_if(me.incoming, [&](const auto& row) { return roster.find(row.first) == nullptr; });
-    std::erase_if(me.records, [&](const auto& row) { return roster.find(row.first) == nullptr; });
     me.mesh.set_members(me.now(), members);
     me.changed = true;
     me.pump();
@@ -273,8 +267,7 @@ void MeshDriver::want(const Digest& digest) {
 
 RecordVersion MeshDriver::next_version() const { return impl_->mesh.next_version(); }
 
-void MeshDriver::set_own_record(RecordVersion version, Bytes envelope, Record record) {
-    impl_->records.insert_or_assign(impl_->settings.self, std::move(record));
+void MeshDriver::set_own_record(RecordVersion version, Bytes envelope) {
     impl_->mesh.set_own_record(impl_->now(), version, std::move(envelope));
     impl_->changed = true;
     impl_->pump();
@@ -288,12 +281,8 @@ void MeshDriver::leave() {
 }
 
 std::int64_t MeshDriver::now_ms() const { return impl_->now(); }
-std::vector<mesh::MemberView> MeshDriver::members() const { return impl_->mesh.members(); }
-const std::map<std::string, Record>& MeshDriver::records() const { return impl_->records; }
-const std::map<std::string, mesh::StoredRecord>& MeshDriver::stored_records() const {
-    return impl_->mesh.records();
-}
-mesh::Counters MeshDriver::counters() const { return impl_->mesh.counters(); }
+const mesh::Mesh& MeshDriver::mesh() const { return impl_->mesh; }
+const RecordBook& MeshDriver::book() const { return impl_->book; }
 std::size_t MeshDriver::connections() const {
     return impl_->outgoing.size() + impl_->incoming.size();
 }

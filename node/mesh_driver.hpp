@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "node/record_book.hpp"
 #include "protocol/mesh/mesh.hpp"
 #include "protocol/roster.hpp"
 #include "protocol/wire/wire.hpp"
@@ -25,7 +26,7 @@ struct MeshDriverSettings {
 
 /// All run on the loop, not from inside a call into the driver's setters.
 struct MeshCallbacks {
-    std::function<void()> changed;  ///< members() or records()
+    std::function<void()> changed;  ///< mesh() or book() did
     std::function<void(const mesh::DocumentAd&)> ad_seen;
     std::function<void(const mesh::DocumentAd&, const Bytes& body)> document;
     /// Must be on disk when it returns; until it succeeds nothing is sent.
@@ -54,16 +55,14 @@ class MeshDriver {
     void withdraw(const Digest& digest);
     void want(const Digest& digest);
     [[nodiscard]] RecordVersion next_version() const;
-    void set_own_record(RecordVersion version, Bytes envelope, Record record);
+    void set_own_record(RecordVersion version, Bytes envelope);
     void leave();
 
     [[nodiscard]] std::int64_t now_ms() const;
-    [[nodiscard]] std::vector<mesh::MemberView> members() const;
-    /// Decoded and verified, by server id; our own included.
-    [[nodiscard]] const std::map<std::string, Record>& records() const;
-    /// The same as they travel.
-    [[nodiscard]] const std::map<std::string, mesh::StoredRecord>& stored_records() const;
-    [[nodiscard]] mesh::Counters counters() const;
+    /// For reading: members, records as they travel, counters.
+    [[nodiscard]] const mesh::Mesh& mesh() const;
+    /// The records decoded; our own included.
+    [[nodiscard]] const RecordBook& book() const;
     [[nodiscard]] std::size_t connections() const;
 
   private:

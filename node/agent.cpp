@@ -1,0 +1,235 @@
+#include "node/agent.hpp"
+
+#include <boost/asio/post.hpp>
+#include <chrono>
+
+#include "node/agent_impl.hpp"
+#include "protocol/log/log.hpp"
+#include "storage/files.hpp"
+
+namespace clarity {
+namespace {
+
+constexpr auto tick_every = std::chrono::milliseconds(500);
+constexpr auto site_delay = std::chrono::milliseconds(20);
+constexpr auto leave_delay = std::chrono::milliseconds(250);
+constexpr std::string_view member_prefix = "m:";
+
+std::uint64_t seed_of(const Identity& identity) {
+    return std::hash<std::string>{}(identity.server_id + random_bytes(8));
+}
+
+}  // namespace
+
+std::int64_t unix_ms() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+Agent::Impl::Impl(boost::asio::io_context& io, AgentConfig given, Identity who, KeyValueStore& kv,
+                  TrustStore believed)
+    : loop(io),
+      config(std::move(given)),
+      identity(std::move(who)),
+      store(kv),
+      trust(std::move(believed)),
+      policy(trust),
+      own_record(identity, unix_ms()),
+      uplink_decision({}, identity.site, identity.server_id),
+      record_timer(io),
+      site_timer(io),
+      tick_timer(io),
+      leave_timer(io) {}
+
+Result<std::unique_ptr<Agent>> Agent::start(boost::asio::io_context& loop, AgentConfig config,
+                                            Identity identity, KeyValueStore& store,
+                                            TrustStore trust) {
+    auto impl = std::make_shared<Impl>(loop, std::move(config), std::move(identity), store,
+                                       std::move(trust));
+    CLARITY_CHECK(impl->start());
+    return std::unique_ptr<Agent>(new Agent(std::move(impl)));
+}
+
+Agent::Agent(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Agent::~Agent() {
+    auto& me = *impl_;
+    me.stopping = true;
+    me.record_timer.cancel();
+    me.site_timer.cancel();
+    me.tick_timer.cancel();
+    me.leave_timer.cancel();
+    me.http.reset();
+    me.net.reset();  // nothing is posted after this
+    me.uplink.reset();
+    me.mesh.reset();
+    me.workloads.reset();
+}
+
+Result<void> Agent::Impl::start() {
+    load_nonces();
+    CLARITY_CHECK(start_listeners());
+    const auto& ca = trust.roster().ca_pem.empty() ? identity.ca_pem : trust.roster().ca_pem;
+    CLARITY_TRY(workloads, Workloads::start(loop, config, identity, store, ca,
+                                            [self = weak_from_this()] {
+                                                if (const auto me = self.lock()) me->touch_record();
+                                            }));
+    queries = std::make_unique<QueryService>(
+        *net, QuerySources{[this] { return view(); },
+                           [this] {
+                               for (auto& each : trust.held()) {
+                                   if (each.kind == "roster") return std::move(each.bytes);
+                               }
+                               return Bytes();
+                           }});
+    if (!config.http_listen.empty()) {
+        CLARITY_TRY(http, serve_endpoints(loop, config.http_listen,
+                                          {[this] { return metrics_text(); },
+                                           [this] { return health(); }}));
+    }
+    start_mesh();
+    start_uplink();
+    apply_roster();
+    sync_offers();
+    apply_plan();
+    want_what_is_missing();
+    sign_record();
+    tick();
+    log::info("{} of site {} is up: roster {}, plan {}, mesh {}", identity.hostname, identity.site,
+              trust.roster().epoch, trust.plan_seq(), config.mesh_listen);
+    return {};
+}
+
+Result<void> Agent::Impl::start_listeners() {
+    CLARITY_TRY(net, wire::Wire::start({identity.key.curve_secret(),
+                                        [&io = loop](std::function<void()> f) {
+                                            boost::asio::post(io, std::move(f));
+                                        },
+                                        {}}));
+    const auto on_frame = [self = weak_from_this()](const std::string& user,
+                                                    const wire::Handle& from, Bytes frame) {
+        if (const auto me = self.lock()) me->receive(user, from, std::move(frame));
+    };
+    const auto on_lost = [self = weak_from_this()](const wire::Handle& handle) {
+        if (const auto me = self.lock(); me && me->mesh) me->mesh->lost(handle);
+    };
+    CLARITY_TRY(const auto listener, net->listen({config.mesh_listen, "mesh.listen", true, 0,
+                                                  on_frame, on_lost}));
+    mesh_listener = listener.id;
+    CLARITY_CHECK(make_dirs(config.run_dir, 0750));
+    CLARITY_TRY(const auto local, net->listen({"ipc://" + config.query_socket(), "run_dir", false,
+                                               0660, on_frame, {}}));
+    return {};
+}
+
+void Agent::Impl::start_mesh() {
+    MeshDriverSettings settings;
+    settings.site = identity.site;
+    settings.self = identity.server_id;
+    settings.seed = seed_of(identity);
+    settings.incarnation = trust.incarnation() + 1;
+    MeshCallbacks hooks;
+    hooks.changed = [this] { on_site_changed(); };
+    hooks.ad_seen = [this](const mesh::DocumentAd& ad) { on_ad(ad); };
+    hooks.document = [this](const mesh::DocumentAd& ad, const Bytes& body) {
+        if (ad.kind == "command") take_order(body);
+        else take_document(ad.kind, body);
+    };
+    hooks.store_incarnation = [this](std::uint64_t value) {
+        return trust.store_incarnation(value);
+    };
+    hooks.record_jump = [this] {
+        own_record.renew();
+        sign_record();
+    };
+    hooks.equivocation = [this](const mesh::Equivocation& each) {
+        const auto kept = trust.keep_evidence("record", each.bytes);
+        log::warning("{} signed two different records of one version; both are kept as evidence{}",
+                     each.owner, kept ? "" : " (not stored: " + kept.error().message + ")");
+    };
+    mesh = std::make_unique<MeshDriver>(loop, *net, settings, std::move(hooks));
+}
+
+void Agent::Impl::start_uplink() {
+    UplinkCallbacks hooks;
+    hooks.hello = [this] {
+        return control::Hello{identity.site,      identity.server_id,   trust.roster().epoch,
+                              trust.plan_seq(),   trust.root().version, CLARITY_VERSION};
+    };
+    hooks.views = [this] { return report_views(snapshot()); };
+    hooks.records = [this]() -> const std::map<std::string, mesh::StoredRecord>& {
+        return mesh->mesh().records();
+    };
+    hooks.wants = [this](const control::Ad& ad) { return wants(ad.kind, ad.version, ad.digest); };
+    hooks.document = [this](const control::Ad& ad, const Bytes& body) {
+        take_document(ad.kind, body);
+    };
+    hooks.order = [this](const Bytes& envelope) { take_order(envelope); };
+    hooks.reach_changed = [this](bool reaches) {
+        log::info("{} the coordinator", reaches ? "connected to" : "no connection to");
+        touch_record();
+    };
+    uplink = std::make_unique<Uplink>(loop, *net, UplinkTimes{}, std::move(hooks));
+}
+
+void Agent::Impl::receive(const std::string& user, const wire::Handle& from, Bytes frame) {
+    if (stopping) return;
+    if (query::is(query::Channel::mesh, frame)) {
+        if (mesh && user.starts_with(member_prefix)) {
+            mesh->receive(user.substr(member_prefix.size()), from, query::body_of(frame));
+        }
+    } else if (queries && query::is(query::Channel::question, frame)) {
+        queries->receive(user, from, frame, mesh ? mesh->now_ms() : 0);
+    }
+}
+
+/// Gathers changes of a moment: records come in bursts.
+void Agent::Impl::on_site_changed() {
+    if (site_pending || stopping) return;
+    site_pending = true;
+    site_timer.expires_after(site_delay);
+    site_timer.async_wait([self = weak_from_this()](const auto& error) {
+        const auto me = self.lock();
+        if (error || !me || me->stopping) return;
+        me->site_pending = false;
+        me->workloads->set_site(me->snapshot());
+        me->uplink->set(me->uplink_decision.step(me->mesh->now_ms(),
+                                                 uplink_candidates(me->snapshot())),
+                        me->trust.roster().coordinators);
+        me->uplink->site_changed();
+    });
+}
+
+/// What depends on time alone.
+void Agent::Impl::tick() {
+    if (stopping) return;
+    uplink->set(uplink_decision.step(mesh->now_ms(), uplink_candidates(snapshot())),
+                trust.roster().coordinators);
+    std::erase_if(nonces, [](const auto& row) {
+        return row.second + 60 < unix_ms() / 1000;
+    });
+    tick_timer.expires_after(tick_every);
+    tick_timer.async_wait([self = weak_from_this()](const auto& error) {
+        const auto me = self.lock();
+        if (!error && me) me->tick();
+    });
+}
+
+SiteSnapshot Agent::Impl::snapshot() const {
+    return {&trust.roster(), identity.server_id, mesh->now_ms(), mesh->mesh().members(),
+            &mesh->book().records()};
+}
+
+SiteView Agent::Impl::view() const {
+    return site_view_of({identity, trust, mesh->mesh(), mesh->book(), mesh->now_ms(), unix_ms()});
+}
+
+void Agent::leave(std::function<void()> done) {
+    impl_->mesh->leave();
+    impl_->stopping = true;
+    impl_->leave_timer.expires_after(leave_delay);
+    impl_->leave_timer.async_wait([done = std::move(done)](const auto&) { done(); });
+}
+
+}  // namespace clarity

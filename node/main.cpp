@@ -1,0 +1,3 @@
+#include "node/program.hpp"
+
+int main(int argc, char** argv) { return clarity::run_agent_program(argc, argv); }
