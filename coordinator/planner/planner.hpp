@@ -47,11 +47,14 @@ struct PlannerInput {
 /// themselves differ each time and are no part of diff_plans.
 [[nodiscard]] Result<Digest> repositories_fingerprint(const PlannerInput& input);
 
+enum class Action { add, update, remove, restart };
+[[nodiscard]] std::string_view name_of(Action action);
+
 struct Change {
     std::string server_id;
     std::string server;  ///< hostname
     std::string service;
-    std::string action;  ///< add | update | remove | restart
+    Action action = Action::add;
     std::string from;    ///< version before; empty for add
     std::string to;      ///< version after; empty for remove
     std::string reason;
