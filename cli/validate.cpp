@@ -1,44 +1,51 @@
-#include "cli/commands.hpp"
+#include "cli/validate.hpp"
+
 #include "cli/inventory_files.hpp"
-#include "cli/session.hpp"
-#include "cli/view/units.hpp"
-#include "cli/view/width.hpp"
-#include "protocol/inventory/inventory.hpp"
+#include "protocol/json.hpp"
 
 namespace clarity::cli {
 namespace {
 
-Result<ExitCode> run(Session& session, const Arguments& arguments) {
-    const auto folder = arguments.text_or("DIR", ".");
-    CLARITY_TRY(const auto files, read_inventory_files(folder));
-    const auto loaded = inventory::load(files);
-    const auto count = count_problems(loaded.problems);
-    const Json json{{"valid", count.errors == 0},
-                    {"errors", count.errors},
-                    {"warnings", count.warnings},
-                    {"problems", problems_json(loaded.problems)}};
-    session.emit(json, [&] {
-        std::string text;
-        for (const auto& each : loaded.problems) text += printable(each.text()) + "\n";
-        return text;
-    });
-    const auto& known = loaded.inventory;
-    session.note("{}: {}, {}; {}, {}, {}", folder, count_of(count.errors, "error"),
-                 count_of(count.warnings, "warning"), count_of(known.clients.size(), "client"),
-                 count_of(known.servers.size(), "server"),
-                 count_of(known.profiles.size(), "profile"));
-    return count.errors == 0 ? ExitCode::done : ExitCode::error;
+Json to_json(const inventory::Loaded& loaded, std::size_t errors, std::size_t warnings) {
+    Json problems = Json::array();
+    for (const auto& each : loaded.problems) {
+        problems.push_back(
+            Json{{"file", each.file},
+                 {"line", each.line},
+                 {"severity", each.severity == inventory::Severity::error ? "error" : "warning"},
+                 {"message", each.message}});
+    }
+    return Json{{"valid", errors == 0},
+                {"clients", loaded.inventory.clients.size()},
+                {"servers", loaded.inventory.servers.size()},
+                {"errors", errors},
+                {"warnings", warnings},
+                {"problems", problems}};
 }
 
 }  // namespace
 
-Command validate_command() {
-    return {.path = "validate",
-            .summary = "check an inventory, every file and reference of it",
-            .arguments = {positional("DIR", "its folder; default: this one", false)},
-            .run = run,
-            .details = "One line per problem on standard output: file:line: what to do. Ends with\n"
-                       "1 when there are errors, 0 when there are none or only warnings."};
+int run_validate(const std::string& dir, Format format, std::ostream& out, std::ostream& err) {
+    const auto files = read_tree(dir);
+    if (!files) {
+        err << "clarity: " << files.error().message << '\n';
+        return 1;
+    }
+    const auto loaded = inventory::load(*files);
+    std::size_t errors = 0;
+    for (const auto& each : loaded.problems) {
+        if (each.severity == inventory::Severity::error) ++errors;
+    }
+    const auto warnings = loaded.problems.size() - errors;
+    if (format != Format::table) {
+        // JSON is YAML too: one form for both.
+        out << to_text(to_json(loaded, errors, warnings), 2) << '\n';
+        return errors == 0 ? 0 : 1;
+    }
+    for (const auto& each : loaded.problems) out << each.text() << '\n';
+    err << fmt::format("{}: {} errors, {} warnings, {} clients, {} servers\n", dir, errors, warnings,
+                       loaded.inventory.clients.size(), loaded.inventory.servers.size());
+    return errors == 0 ? 0 : 1;
 }
 
 }  // namespace clarity::cli
