@@ -42,7 +42,6 @@ struct Coordinator::Impl {
     void on_report(const std::string& site, const std::string& from,
                    const control::Report& report);
     void sync_members();
-    void offer_site(const std::string& site);
     void follow(const std::string& site);
     void on_tick();
     void arm();
@@ -56,6 +55,10 @@ Result<void> Coordinator::Impl::start_rest(const Config& config) {
     settings.certificate_pem = core->identity->rest_chain_pem;
     settings.key_pem = core->identity->rest_key_pem;
     settings.client_ca_pem = core->identity->ca_pem;
+    // The largest is a manifest of 16 MiB in base64. Bodies are read before tokens are seen, so
+    // this times the connections is what strangers can make us hold.
+    settings.body_max_bytes = 24U << 20;
+    settings.connections_max = 128;
     api.effects = effects();
     api.add_routes(router);
     CLARITY_TRY(server, http::Server::start(
@@ -74,7 +77,10 @@ Result<void> Coordinator::Impl::start_control(const Config& config) {
 
 ControlHooks Coordinator::Impl::control_hooks() {
     ControlHooks out;
-    out.ads = [this](const std::string& site) { return documents.ads(site); };
+    out.ads = [this](const std::string& site) {
+        documents.refresh_beacon(site, now_unix_ms());
+        return documents.ads(site);
+    };
     out.document = [this](const std::string& site, const Digest& digest) {
         return documents.document(site, digest);
     };
@@ -94,7 +100,7 @@ ControlHooks Coordinator::Impl::control_hooks() {
 Effects Coordinator::Impl::effects() {
     Effects out;
     out.members_changed = [this] { sync_members(); };
-    out.site_changed = [this](const std::string& site) { offer_site(site); };
+    out.site_changed = [this](const std::string& site) { control->offer(site); };
     out.send_order = [this](const std::string& site, const Bytes& envelope) {
         return control->send_order(site, envelope);
     };
@@ -129,12 +135,7 @@ void Coordinator::Impl::sync_members() {
         }
     }
     control->set_members(members);
-    for (const auto& site : control->sites()) offer_site(site);
-}
-
-void Coordinator::Impl::offer_site(const std::string& site) {
-    documents.refresh_beacon(site, now_unix_ms());
-    control->offer(site);
+    for (const auto& site : control->sites()) control->offer(site);
 }
 
 void Coordinator::Impl::follow(const std::string& site) {
@@ -166,7 +167,7 @@ void Coordinator::Impl::on_tick() {
     control->expire(now);
     if (now - beacons_ms >= beacon_interval_ms || now < beacons_ms) {
         beacons_ms = now;
-        for (const auto& site : control->sites()) offer_site(site);
+        for (const auto& site : control->sites()) control->offer(site);
     }
 }
 

@@ -36,7 +36,7 @@ class InventoryStore {
   public:
     static constexpr std::size_t files_max = 20'000;
     static constexpr std::size_t file_max_bytes = 4U << 20;
-    static constexpr std::size_t total_max_bytes = 32U << 20;
+    static constexpr std::size_t total_max_bytes = 16U << 20;
 
     [[nodiscard]] static Result<InventoryStore> load(Store& store);
 

@@ -134,19 +134,21 @@ Answer command_result(Api& api, Call& call) {
                             {"text", entry->result.text}});
 }
 
-std::string site_param(const Call& call) { return call.param("client") + "/" + call.param("dc"); }
+std::string site_param(const Call& call) {
+    return call.param("client") + "/" + call.param("datacenter");
+}
 
 }  // namespace
 
 void Api::add_agent_routes(Router& router) {
     router.add("GET", "/api/v1/sites", Access::admin,
                [this](Call& call) { return list_sites(*this, call); });
-    router.add("GET", "/api/v1/sites/{client}/{dc}/status", Access::admin,
+    router.add("GET", "/api/v1/sites/{client}/{datacenter}/status", Access::admin,
                [this](Call& call) -> Answer {
                    CLARITY_TRY(const auto view, core.view(site_param(call), call.now_ms));
                    return json_answer(status_json(view));
                });
-    router.add("GET", "/api/v1/sites/{client}/{dc}/roster", Access::admin,
+    router.add("GET", "/api/v1/sites/{client}/{datacenter}/roster", Access::admin,
                [this](Call& call) -> Answer {
                    const auto site = site_param(call);
                    const auto* roster = core.rosters.find(site);

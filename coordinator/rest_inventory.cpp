@@ -42,6 +42,23 @@ void warn_of_strangers(const Core& core, const StoredInventory& stored, Json& wa
     }
 }
 
+/// A server that got another hostname is called so in its roster too. True when one did.
+Result<bool> follow_hostnames(Core& core, const StoredInventory& stored) {
+    std::vector<std::pair<std::string, Member>> renamed;
+    for (const auto& [site, roster] : core.rosters.all()) {
+        for (auto member : roster.roster.members) {
+            const auto* server = find_server(stored.inventory, site, member.server_id);
+            if (server == nullptr || server->hostname == member.hostname) continue;
+            member.hostname = server->hostname;
+            renamed.emplace_back(site, std::move(member));
+        }
+    }
+    for (const auto& [site, member] : renamed) {
+        CLARITY_CHECK(core.rosters.put_member(site, member, {}));
+    }
+    return !renamed.empty();
+}
+
 Answer put_files(Api& api, Call& call, const inventory::Files& files, const std::string& action) {
     Core& core = api.core;
     CLARITY_TRY(const auto outcome, core.inventory.put(files, call.actor, call.now_s()));
@@ -51,6 +68,8 @@ Answer put_files(Api& api, Call& call, const inventory::Files& files, const std:
     warn_of_strangers(core, *outcome.stored, warnings);
     if (!outcome.unchanged) {
         api.audit(call, action, outcome.digest.hex());
+        CLARITY_TRY(const bool renamed, follow_hostnames(core, *outcome.stored));
+        if (renamed) api.effects.members_changed();
         log::info_for(json_or<std::string>(call.body, "correlation_id", ""),
                       "inventory {} is in force", outcome.digest.hex().substr(0, 12));
     }
@@ -77,7 +96,7 @@ Answer put_inventory(Api& api, Call& call) {
 
 Result<std::string> profile_path(const Call& call) {
     const auto& environment = call.param("environment");
-    const auto& artifact = call.param("artifact");
+    const auto& artifact = call.param("artifact_id");
     if (!environment_from(environment)) {
         return fail(Errc::invalid, "\"{}\" is not an environment: dev, staging, prod or mock",
                     environment);
@@ -125,9 +144,9 @@ void Api::add_inventory_routes(Router& router) {
         CLARITY_TRY(const auto rows, core.inventory.history());
         return json_answer(rows);
     });
-    router.add("GET", "/api/v1/profiles/{environment}/{artifact}", Access::admin,
+    router.add("GET", "/api/v1/profiles/{environment}/{artifact_id}", Access::admin,
                [this](Call& call) { return get_profile(*this, call); });
-    router.add("PUT", "/api/v1/profiles/{environment}/{artifact}", Access::admin,
+    router.add("PUT", "/api/v1/profiles/{environment}/{artifact_id}", Access::admin,
                [this](Call& call) { return put_profile(*this, call); });
     router.add("GET", "/api/v1/secrets", Access::admin, [this](Call& call) -> Answer {
         const auto client = call.query("client");

@@ -76,6 +76,12 @@ void Router::add(std::string method, std::string_view pattern, Access access,
                             std::move(handler)});
 }
 
+std::vector<std::string> Router::names() const {
+    std::vector<std::string> out;
+    for (const auto& route : routes_) out.push_back(route.method + " " + route.pattern);
+    return out;
+}
+
 const Router::Route* Router::find(const http::Request& request,
                                   std::map<std::string, std::string>& params,
                                   bool& path_known) const {

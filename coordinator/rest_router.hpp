@@ -46,6 +46,9 @@ class Router {
     void add(std::string method, std::string_view pattern, Access access, RouteHandler handler);
     [[nodiscard]] http::Response handle(const http::Request& request, std::int64_t now_ms);
 
+    /// "GET /api/v1/sites" of each route, for the check against docs/openapi.yaml.
+    [[nodiscard]] std::vector<std::string> names() const;
+
   private:
     struct Route {
         std::string method;

@@ -23,10 +23,18 @@ Result<Rosters> Rosters::load(Store& store, const SigningKey& key) {
     for (const auto& [name, bytes] : rosters) {
         CLARITY_TRY(const auto envelope, Envelope::decode(bytes));
         CLARITY_TRY(auto roster, Roster::decode(envelope.payload));
-        const auto site = roster.site;
-        out.sites_[site] = PublishedRoster{std::move(roster), envelope.digest(), bytes};
+        out.take(PublishedRoster{std::move(roster), envelope.digest(), bytes});
     }
     return out;
+}
+
+void Rosters::take(PublishedRoster published) {
+    const auto site = published.roster.site;
+    if (const auto* before = find(site)) {
+        for (const auto& member : before->roster.members) site_of_.erase(member.server_id);
+    }
+    for (const auto& member : published.roster.members) site_of_[member.server_id] = site;
+    sites_[site] = std::move(published);
 }
 
 Result<void> Rosters::publish(const std::string& site, std::vector<Member> members,
@@ -46,7 +54,7 @@ Result<void> Rosters::publish(const std::string& site, std::vector<Member> membe
     auto bytes = envelope.encode();
     also.emplace_back(schema::key(schema::roster, {site}), bytes);
     CLARITY_CHECK(store_->put_all(also));
-    sites_[site] = PublishedRoster{std::move(next), envelope.digest(), std::move(bytes)};
+    take(PublishedRoster{std::move(next), envelope.digest(), std::move(bytes)});
     return {};
 }
 
@@ -103,10 +111,9 @@ const PublishedRoster* Rosters::find(const std::string& site) const {
 }
 
 std::optional<std::pair<std::string, Member>> Rosters::locate(const std::string& server_id) const {
-    for (const auto& [site, published] : sites_) {
-        if (const auto* member = published.roster.find(server_id)) return {{site, *member}};
-    }
-    return std::nullopt;
+    const auto at = site_of_.find(server_id);
+    if (at == site_of_.end()) return std::nullopt;
+    return {{at->second, *sites_.at(at->second).roster.find(server_id)}};
 }
 
 std::optional<std::pair<std::string, Member>> Rosters::locate(const PublicKey& key) const {

@@ -55,6 +55,7 @@ class Rosters {
 
   private:
     Rosters(Store& store, const SigningKey& key) : store_(&store), key_(&key) {}
+    void take(PublishedRoster published);
     [[nodiscard]] Result<void> publish(const std::string& site, std::vector<Member> members,
                                        std::vector<KeyValue> also);
 
@@ -62,6 +63,7 @@ class Rosters {
     const SigningKey* key_;
     RosterCommon common_;
     std::map<std::string, PublishedRoster> sites_;
+    std::map<std::string, std::string> site_of_;  ///< by server id
     std::vector<PublicKey> observers_;
 };
 

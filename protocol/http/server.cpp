@@ -150,10 +150,11 @@ const char* reason_of(int status) {
 /// One request's answer: given once; 500 when everybody who could give it is gone.
 template <class Handle>
 struct Answer {
-    explicit Answer(Handle h) : handle(std::move(h)) {}
+    Answer(Handle h, std::shared_ptr<Handler> s) : handle(std::move(h)), server(std::move(s)) {}
     Answer(const Answer&) = delete;
     Answer& operator=(const Answer&) = delete;
     ~Answer() {
+        if (!*server) return;  // stopped: the connection may be on its way out with the loop
         Response none;
         none.status = 500;
         none.body = R"({"error":{"code":"failed","message":"the request was given up"}})";
@@ -175,6 +176,7 @@ struct Answer {
         }
     }
     Handle handle;
+    std::shared_ptr<Handler> server;  ///< empty once the server has stopped
     std::atomic<bool> given = false;
 };
 
@@ -329,8 +331,8 @@ class Running final : public Server::Impl {
                 this->port = acceptor.local_endpoint().port();
             })
             .request_handler([handle = handler_](auto request) {
-                auto answer = std::make_shared<Answer<decltype(request)>>(request);
-                if (!*handle) return restinio::request_accepted();
+                auto answer = std::make_shared<Answer<decltype(request)>>(request, handle);
+                if (!*handle) return restinio::request_rejected();
                 (*handle)(request_from(request),
                           [answer](const Response& response) { answer->give(response); });
                 return restinio::request_accepted();
