@@ -1,5 +1,5 @@
 #include "cli/commands.hpp"
-#include "cli/inventory_files.hpp"
+#include "cli/inventory_facts.hpp"
 #include "cli/session.hpp"
 #include "cli/view/units.hpp"
 #include "protocol/inventory/inventory.hpp"
@@ -21,12 +21,15 @@ void note_problems(Session& session, const Json& body, const char* key) {
 
 Result<ExitCode> run(Session& session, const Arguments& arguments) {
     const auto folder = arguments.text_or("DIR", ".");
-    CLARITY_TRY(const auto files, read_inventory_files(folder));
+    CLARITY_TRY(const auto files, local_files(folder));
     const auto loaded = inventory::load(files);
-    for (const auto& each : loaded.problems) session.note("{}", each.text());
-    if (const auto count = count_problems(loaded.problems); count.errors > 0) {
-        return fail(Errc::invalid, "{}: {}; nothing was sent", folder,
-                    count_of(count.errors, "error"));
+    std::size_t errors = 0;
+    for (const auto& each : loaded.problems) {
+        errors += each.severity == inventory::Severity::error ? 1U : 0U;
+        session.note("{}", each.text());
+    }
+    if (errors > 0) {
+        return fail(Errc::invalid, "{}: {}; nothing was sent", folder, count_of(errors, "error"));
     }
     CLARITY_TRY(const auto api, session.api());
     Json body{{"files", Json::object()}, {"correlation_id", random_uuid()}};

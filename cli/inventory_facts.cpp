@@ -1,6 +1,7 @@
 #include "cli/inventory_facts.hpp"
 
 #include "cli/inventory_files.hpp"
+#include "cli/view/width.hpp"
 #include "protocol/inventory/inventory.hpp"
 
 namespace clarity::cli {
@@ -30,8 +31,21 @@ Result<std::string> resolved(const inventory::Inventory& inventory, const invent
 
 }  // namespace
 
+Result<InventoryFiles> local_files(const std::string& folder) {
+    auto files = read_tree(folder);
+    // "denied" would read as the coordinator's refusal to whoever looks at the exit code.
+    if (!files && files.error().code == Errc::denied) files.error().code = Errc::io;
+    if (!files) return files;
+    for (const auto& [path, text] : *files) {
+        if (is_utf8(text)) continue;
+        return fail(Errc::invalid, "{}/{}: not UTF-8 text; binary contents go into config_files as "
+                    "base64", folder, path);
+    }
+    return files;
+}
+
 Result<InventoryFiles> files_from(Session& session, const std::string& folder) {
-    if (!folder.empty()) return read_inventory_files(folder);
+    if (!folder.empty()) return local_files(folder);
     CLARITY_TRY(const auto api, session.api());
     CLARITY_TRY(const auto answer, api.get("/api/v1/inventory"));
     CLARITY_TRY(const auto json, json_get<Json>(answer, "files"));

@@ -13,6 +13,9 @@ namespace clarity::cli {
 /// Inventory files by path inside the inventory ("clients/acme/servers.yml").
 using InventoryFiles = std::map<std::string, std::string>;
 
+/// An inventory in a folder. All of it is UTF-8 text: it travels as JSON.
+[[nodiscard]] Result<InventoryFiles> local_files(const std::string& folder);
+
 /// From a folder, or, where `folder` is empty, what the coordinator holds.
 [[nodiscard]] Result<InventoryFiles> files_from(Session& session, const std::string& folder);
 

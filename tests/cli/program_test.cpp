@@ -363,8 +363,8 @@ TEST_CASE("root: with too few keys at hand, the file goes round until it has eno
     const auto mine = SigningKey::generate();
     const auto my_key = first.home.write("holder.key", encode_key_file(mine, ""));
     const auto file = first.home.path() + "/root.json";
-    const auto begun = first.run({"root", "init", "--key", my_key, "--key", other.public_key().hex(),
-                                  "--threshold", "2", "--out", file});
+    const auto begun = first.run({"root", "init", "--key", my_key, "--key",
+                                  other.public_key().hex(), "--threshold", "2", "--out", file});
     CAPTURE(begun.err);
     CHECK(begun.code == 0);
     CHECK(has(begun.err, "1 of 2 signatures"));
