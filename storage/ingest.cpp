@@ -11,23 +11,33 @@
 
 #include "protocol/chunker.hpp"
 #include "protocol/merkle.hpp"
-#include "protocol/sha256.hpp"
+#include "protocol/sha256_pair.hpp"
 #include "storage/files.hpp"
 
 namespace clarity {
 
 namespace {
 
-// Small enough to stay in the processor's cache between the reader and the three hashes.
-constexpr std::size_t buffer_bytes = 512U << 10;
-constexpr std::size_t buffer_count = 8;
-constexpr std::size_t worker_count = 3;
+// Small enough to stay in the processor's cache between the reader and the hashes.
+constexpr std::size_t buffer_bytes = 256U << 10;
+constexpr std::size_t buffer_count = 16;
+constexpr std::size_t worker_count = 2;
 static_assert(buffer_bytes % merkle_block_bytes == 0);
+
+/// A part of the file, and where chunks end in it. The producer looks for the ends: it has the
+/// least to do.
+struct Buffer {
+    std::unique_ptr<char[]> data;
+    std::size_t size = 0;
+    std::vector<std::size_t> cuts;  ///< offsets behind a chunk's last byte
+
+    [[nodiscard]] std::string_view bytes() const { return {data.get(), size}; }
+};
 
 /// A ring of buffers that each of the workers reads in order.
 class Ring {
   public:
-    Ring() {
+    explicit Ring(std::uint32_t chunk_average) : chunker_(ChunkSizes::around(chunk_average)) {
         for (auto& buffer : buffers_) buffer.data = std::make_unique<char[]>(buffer_bytes);
     }
 
@@ -49,8 +59,8 @@ class Ring {
         moved_.notify_all();
     }
 
-    /// The worker's next buffer, or nothing at the end. Done with it at the next call.
-    std::string_view next(std::size_t worker) {
+    /// The worker's next buffer, or nullptr at the end. Done with it at the next call.
+    const Buffer* next(std::size_t worker) {
         std::unique_lock lock(mutex_);
         if (taken_[worker]) {
             ++consumed_[worker];
@@ -58,28 +68,30 @@ class Ring {
         }
         moved_.wait(lock, [&] { return consumed_[worker] < produced_ || closed_; });
         taken_[worker] = consumed_[worker] < produced_;
-        if (!taken_[worker]) return {};
-        const auto& buffer = buffers_[consumed_[worker] % buffer_count];
-        return {buffer.data.get(), buffer.size};
+        return taken_[worker] ? &buffers_[consumed_[worker] % buffer_count] : nullptr;
     }
 
   private:
-    struct Buffer {
-        std::unique_ptr<char[]> data;
-        std::size_t size = 0;
-    };
-
     [[nodiscard]] std::uint64_t slowest() const {
         return *std::min_element(consumed_.begin(), consumed_.end());
     }
     void publish() {
-        const std::lock_guard lock(mutex_);
-        buffers_[produced_ % buffer_count].size = filling_;
+        // Only the producer touches a buffer before it is published.
+        auto& buffer = buffers_[produced_ % buffer_count];
+        buffer.size = filling_;
+        buffer.cuts.clear();
+        for (std::size_t at = 0; at < filling_;) {
+            const auto step = chunker_.next(buffer.bytes().substr(at));
+            at += step.consumed;
+            if (step.cut) buffer.cuts.push_back(at);
+        }
         filling_ = 0;
+        const std::lock_guard lock(mutex_);
         ++produced_;
         moved_.notify_all();
     }
 
+    Chunker chunker_;
     std::mutex mutex_;
     std::condition_variable moved_;
     std::array<Buffer, buffer_count> buffers_;
@@ -90,55 +102,60 @@ class Ring {
     bool closed_ = false;
 };
 
-Digest hash_whole(Ring& ring, std::size_t worker) {
-    Sha256 hash;
-    for (auto bytes = ring.next(worker); !bytes.empty(); bytes = ring.next(worker)) {
-        hash.update(bytes);
-    }
-    return hash.finish();
-}
-
 Bytes hash_pieces(Ring& ring, std::size_t worker, std::uint32_t piece_size, bool only) {
     const std::size_t leaves_full = piece_size / merkle_block_bytes;
     Bytes layer;
     std::vector<Digest> leaves;
-    Sha256 hash;
-    for (auto bytes = ring.next(worker); !bytes.empty(); bytes = ring.next(worker)) {
-        for (std::size_t at = 0; at < bytes.size(); at += merkle_block_bytes) {
-            hash.update(bytes.substr(at, merkle_block_bytes));
-            leaves.push_back(hash.finish());
-            if (leaves.size() < leaves_full || only) continue;
-            layer += merkle_root(std::move(leaves), leaves_full).view();
-            leaves.clear();
+    const auto add_leaf = [&](const Digest& leaf) {
+        leaves.push_back(leaf);
+        if (leaves.size() < leaves_full || only) return;
+        layer += merkle_root(std::move(leaves), leaves_full).view();
+        leaves.clear();
+    };
+    Sha256Lane even;
+    Sha256Lane odd;
+    while (const auto* buffer = ring.next(worker)) {
+        for (auto bytes = buffer->bytes(); !bytes.empty();) {
+            const auto first = bytes.substr(0, merkle_block_bytes);
+            bytes.remove_prefix(first.size());
+            const auto second = bytes.substr(0, merkle_block_bytes);
+            bytes.remove_prefix(second.size());
+            Sha256Lane::update_both(even, first, odd, second);
+            add_leaf(even.finish());
+            if (!second.empty()) add_leaf(odd.finish());
         }
     }
     if (!leaves.empty()) layer += merkle_root(std::move(leaves), only ? 1 : leaves_full).view();
     return layer;
 }
 
-Bytes hash_chunks(Ring& ring, std::size_t worker, std::uint32_t average) {
-    Chunker chunker(ChunkSizes::around(average));
-    Sha256 hash;
-    Bytes list;
+/// The whole file's digest and the chunk list: the same bytes in the same order, side by side.
+Digest hash_whole_and_chunks(Ring& ring, std::size_t worker, Bytes& list) {
+    Sha256Lane whole;
+    Sha256Lane chunk;
     std::uint32_t length = 0;
+    const auto add = [&](std::string_view part) {
+        Sha256Lane::update_both(whole, part, chunk, part);
+        length += static_cast<std::uint32_t>(part.size());
+    };
     const auto end_chunk = [&] {
         for (unsigned shift = 0; shift < 32; shift += 8) {
             list += static_cast<char>(length >> shift & 0xffU);
         }
-        list += hash.finish().view().substr(0, 16);
+        list += chunk.finish().view().substr(0, 16);
         length = 0;
     };
-    for (auto bytes = ring.next(worker); !bytes.empty(); bytes = ring.next(worker)) {
-        while (!bytes.empty()) {
-            const auto step = chunker.next(bytes);
-            hash.update(bytes.substr(0, step.consumed));
-            length += static_cast<std::uint32_t>(step.consumed);
-            bytes.remove_prefix(step.consumed);
-            if (step.cut) end_chunk();
+    while (const auto* buffer = ring.next(worker)) {
+        std::size_t at = 0;
+        for (const auto cut : buffer->cuts) {
+            add(buffer->bytes().substr(at, cut - at));
+            end_chunk();
+            at = cut;
         }
+        add(buffer->bytes().substr(at));
     }
     if (length != 0) end_chunk();
-    return list;
+    return whole.finish();
 }
 
 }  // namespace
@@ -150,14 +167,14 @@ struct Ingest::State {
     Ring ring;
     std::vector<std::jthread> workers;
 
+    explicit State(std::uint32_t chunk_average) : ring(chunk_average) {}
     void start() {
         const bool only = manifest.size_bytes <= manifest.piece_size_bytes;
-        workers.emplace_back([this] { manifest.sha256 = hash_whole(ring, 0); });
         workers.emplace_back([this, only] {
-            manifest.piece_layer = hash_pieces(ring, 1, manifest.piece_size_bytes, only);
+            manifest.piece_layer = hash_pieces(ring, 0, manifest.piece_size_bytes, only);
         });
         workers.emplace_back([this] {
-            manifest.chunks = hash_chunks(ring, 2, manifest.chunk_average_bytes);
+            manifest.sha256 = hash_whole_and_chunks(ring, 1, manifest.chunks);
         });
     }
     void join() {
@@ -175,25 +192,23 @@ Ingest::~Ingest() {
 Result<std::unique_ptr<Ingest>> Ingest::start(std::uint64_t size_bytes,
                                               const IngestSettings& settings) {
     if (size_bytes == 0) return fail(Errc::invalid, "an artifact cannot be empty");
-    auto state = std::make_unique<State>();
-    auto& manifest = state->manifest;
-    manifest.size_bytes = size_bytes;
-    manifest.piece_size_bytes =
+    const std::uint32_t piece =
         settings.piece_size_bytes != 0 ? settings.piece_size_bytes : piece_size_for(size_bytes);
-    manifest.chunk_average_bytes = settings.chunk_average_bytes != 0
-                                       ? settings.chunk_average_bytes
-                                       : chunk_average_for(size_bytes);
-    if (!std::has_single_bit(manifest.piece_size_bytes) ||
-        manifest.piece_size_bytes < merkle_block_bytes ||
-        manifest.piece_size_bytes > 64U << 20) {
+    const std::uint32_t average = settings.chunk_average_bytes != 0
+                                      ? settings.chunk_average_bytes
+                                      : chunk_average_for(size_bytes);
+    if (!std::has_single_bit(piece) || piece < merkle_block_bytes || piece > 64U << 20) {
         return fail(Errc::invalid, "piece size {} is not a power of two from 16 KiB to 64 MiB",
-                    manifest.piece_size_bytes);
+                    piece);
     }
-    if (!std::has_single_bit(manifest.chunk_average_bytes) ||
-        manifest.chunk_average_bytes < 4U << 10 || manifest.chunk_average_bytes > 64U << 20) {
+    if (!std::has_single_bit(average) || average < 4U << 10 || average > 64U << 20) {
         return fail(Errc::invalid, "chunk average {} is not a power of two from 4 KiB to 64 MiB",
-                    manifest.chunk_average_bytes);
+                    average);
     }
+    auto state = std::make_unique<State>(average);
+    state->manifest.size_bytes = size_bytes;
+    state->manifest.piece_size_bytes = piece;
+    state->manifest.chunk_average_bytes = average;
     state->stop = settings.stop;
     state->start();
     return std::unique_ptr<Ingest>(new Ingest(std::move(state)));

@@ -21,8 +21,8 @@ struct IngestSettings {
 using IngestProgress = std::function<void(std::uint64_t bytes, std::uint64_t total)>;
 
 /// Reads an artifact once and fills the hash fields of its Manifest: sha256, size_bytes, piece
-/// size and layer, chunk list. The whole-file hash, the piece hashes and the chunks run in one
-/// worker thread each over a ring of buffers, so memory is constant (about 8 MiB).
+/// size and layer, chunk list. One worker thread hashes the pieces, one the whole and the chunks,
+/// over a ring of buffers, so memory is constant (4 MiB and the lists).
 /// For bytes that are pushed (a download's sink); use ingest_file() for a file. One caller thread.
 class Ingest {
   public:

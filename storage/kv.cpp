@@ -49,8 +49,9 @@ Error store_error(const std::string& path, const rocksdb::Status& status) {
 rocksdb::Options small_options() {
     rocksdb::Options options;
     options.create_if_missing = true;
-    options.write_buffer_size = 4 << 20;
+    options.write_buffer_size = 2 << 20;  // two of them: one fills while the other is written
     options.max_write_buffer_number = 2;
+    options.db_write_buffer_size = 4 << 20;
     options.arena_block_size = 64 << 10;
     options.max_total_wal_size = 8 << 20;
     options.target_file_size_base = 4 << 20;
