@@ -25,6 +25,9 @@ struct ProcessSpec {
     std::uint32_t backoff_min_ms = 500;
     std::uint32_t backoff_max_ms = 60'000;
     std::uint64_t log_max_bytes = 8U << 20;  ///< per file; one rotated file is kept
+    int stop_signal = 15;        ///< asks it to end; SIGKILL follows
+    std::string lxc_path;        ///< set: run the LXC container `lxc_name` of this lxcpath instead
+    std::string lxc_name;        ///< of argv
 };
 
 /// Keeps processes of services running: systemd, or our own shim where there is none. Blocking,

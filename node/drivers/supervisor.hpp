@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "node/drivers/process.hpp"
 #include "node/drivers/service_manager.hpp"
 
 namespace clarity {
@@ -35,10 +36,5 @@ struct ShimStatus {
 };
 [[nodiscard]] std::string encode_status(const ShimStatus& status);
 [[nodiscard]] Result<ShimStatus> decode_status(std::string_view text);
-
-/// Start time of a process in clock ticks since boot; 0 when there is none.
-[[nodiscard]] std::uint64_t process_start_time(int pid);
-/// This boot's id (/proc/sys/kernel/random/boot_id).
-[[nodiscard]] std::string boot_id();
 
 }  // namespace clarity

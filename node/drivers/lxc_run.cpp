@@ -1,0 +1,61 @@
+#include "node/drivers/lxc_run.hpp"
+
+#include <lxc/lxccontainer.h>
+#include <sys/wait.h>
+
+#include <memory>
+
+namespace clarity {
+namespace {
+
+struct Put {
+    void operator()(lxc_container* container) const { lxc_container_put(container); }
+};
+using Container = std::unique_ptr<lxc_container, Put>;
+
+Container open_container(const std::string& lxc_path, const std::string& name) {
+    return Container(lxc_container_new(name.c_str(), lxc_path.c_str()));
+}
+
+}  // namespace
+
+int run_container(const std::string& lxc_path, const std::string& name) {
+    constexpr int not_started = 125;
+    const auto container = open_container(lxc_path, name);
+    if (!container || !container->is_defined(container.get())) return not_started;
+    container->want_daemonize(container.get(), false);
+    container->want_close_all_fds(container.get(), false);
+    const bool started = container->start(container.get(), 0, nullptr);
+    const int status = container->error_num;
+    if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
+    if (WEXITSTATUS(status) != 0) return WEXITSTATUS(status);
+    return started ? 0 : not_started;
+}
+
+void kill_container(const std::string& lxc_path, const std::string& name) {
+    const auto container = open_container(lxc_path, name);
+    if (container && container->is_running(container.get())) container->stop(container.get());
+}
+
+int container_init_pid(const std::string& lxc_path, const std::string& name) {
+    const auto container = open_container(lxc_path, name);
+    if (!container || !container->is_running(container.get())) return 0;
+    const int pid = container->init_pid(container.get());
+    return pid > 0 ? pid : 0;
+}
+
+Result<void> check_container_config(const std::string& lxc_path, const std::string& name) {
+    const auto container = open_container(lxc_path, name);
+    if (!container) return fail(Errc::unavailable, "liblxc cannot be used here");
+    if (!container->is_defined(container.get())) {
+        return fail(Errc::invalid,
+                    "LXC refuses the configuration of container {}: see lxc.* lines of the "
+                    "artifact's config",
+                    name);
+    }
+    return {};
+}
+
+std::string_view lxc_version() { return lxc_get_version(); }
+
+}  // namespace clarity
