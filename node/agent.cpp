@@ -75,14 +75,7 @@ Result<void> Agent::Impl::start() {
                                             [self = weak_from_this()] {
                                                 if (const auto me = self.lock()) me->touch_record();
                                             }));
-    queries = std::make_unique<QueryService>(
-        *net, QuerySources{[this] { return view(); },
-                           [this] {
-                               for (auto& each : trust.held()) {
-                                   if (each.kind == "roster") return std::move(each.bytes);
-                               }
-                               return Bytes();
-                           }});
+    queries = std::make_unique<QueryService>(*net, query_sources());
     if (!config.http_listen.empty()) {
         CLARITY_TRY(http, serve_endpoints(loop, config.http_listen,
                                           {[this] { return metrics_text(); },
@@ -99,6 +92,24 @@ Result<void> Agent::Impl::start() {
     log::info("{} of site {} is up: roster {}, plan {}, mesh {}", identity.hostname, identity.site,
               trust.roster().epoch, trust.plan_seq(), config.mesh_listen);
     return {};
+}
+
+QuerySources Agent::Impl::query_sources() {
+    QuerySources out;
+    out.status = [this] { return status_json(view()); };
+    out.version = [this] {
+        return Json{{"version", CLARITY_VERSION},
+                    {"server", identity.hostname},
+                    {"site", identity.site}};
+    };
+    out.roster_envelope = [this] {
+        for (auto& each : trust.held()) {
+            if (each.kind == "roster") return std::move(each.bytes);
+        }
+        return Bytes();
+    };
+    out.deliver = [this](std::string_view bytes) { return take_document("", Bytes(bytes)); };
+    return out;
 }
 
 Result<void> Agent::Impl::start_listeners() {
@@ -134,7 +145,7 @@ void Agent::Impl::start_mesh() {
     hooks.ad_seen = [this](const mesh::DocumentAd& ad) { on_ad(ad); };
     hooks.document = [this](const mesh::DocumentAd& ad, const Bytes& body) {
         if (ad.kind == "command") take_order(body);
-        else take_document(ad.kind, body);
+        else (void)take_document(ad.kind, body);
     };
     hooks.store_incarnation = [this](std::uint64_t value) {
         return trust.store_incarnation(value);
@@ -163,7 +174,7 @@ void Agent::Impl::start_uplink() {
     };
     hooks.wants = [this](const control::Ad& ad) { return wants(ad.kind, ad.version, ad.digest); };
     hooks.document = [this](const control::Ad& ad, const Bytes& body) {
-        take_document(ad.kind, body);
+        (void)take_document(ad.kind, body);
     };
     hooks.order = [this](const Bytes& envelope) { take_order(envelope); };
     hooks.reach_changed = [this](bool reaches) {

@@ -79,35 +79,42 @@ void Agent::Impl::want_what_is_missing() {
     });
 }
 
-void Agent::Impl::take_document(const std::string& kind, const Bytes& body) {
-    if (stopping) return;
+Result<std::string> Agent::Impl::take_document(const std::string& kind, const Bytes& body) {
+    if (stopping) return fail(Errc::cancelled, "the agent is stopping");
     const auto effect = policy.take(kind, body, unix_ms());
     if (!effect) {
         if (effect.error().code != Errc::exists) touch_record();  // the refusal is to be seen
-        return;
+        return tl::unexpected(effect.error());
     }
     sync_offers();
+    std::string taken = "beacon";
     switch (*effect) {
         case DocumentEffect::none:
-        case DocumentEffect::beacon: break;
+        case DocumentEffect::beacon: return taken;
         case DocumentEffect::root:
+            taken = "root";
             log::info("root version {} accepted", trust.root().version);
             break;
         case DocumentEffect::roster:
+            taken = "roster";
             log::info("roster {}: {} servers", trust.roster().epoch, trust.roster().members.size());
             apply_roster();
             break;
         case DocumentEffect::plan:
+            taken = "plan";
             log::info_for(trust.plan()->correlation_id, "plan {} for {} accepted",
                           trust.plan_seq(), name_of(trust.plan()->environment));
             apply_plan();
             break;
-        case DocumentEffect::manifest: apply_plan(); break;
+        case DocumentEffect::manifest:
+            taken = "manifest";
+            apply_plan();
+            break;
     }
-    if (*effect == DocumentEffect::beacon) return;
     want_what_is_missing();
     uplink->trust_changed();
     touch_record();
+    return taken;
 }
 
 void Agent::Impl::load_nonces() {

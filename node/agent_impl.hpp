@@ -57,6 +57,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     [[nodiscard]] Result<void> start_listeners();
     void start_mesh();
     void start_uplink();
+    [[nodiscard]] QuerySources query_sources();
     void receive(const std::string& user, const wire::Handle& from, Bytes frame);
     void on_site_changed();
     void tick();
@@ -71,7 +72,8 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
                              const Digest& digest) const;
     void on_ad(const mesh::DocumentAd& ad);
     void want_what_is_missing();
-    void take_document(const std::string& kind, const Bytes& body);
+    /// `kind` empty = whatever it is. Says its kind; a refusal is in log and record by then.
+    Result<std::string> take_document(const std::string& kind, const Bytes& body);
     void take_order(const Bytes& bytes);
     void load_nonces();
 

@@ -14,6 +14,7 @@ namespace clarity {
 namespace {
 
 constexpr std::int64_t tidy_every_ms = 5000;
+constexpr std::int64_t tell_every_ms = 30'000;
 constexpr std::int64_t wait_min_ms = 1;
 constexpr std::int64_t wait_max_ms = 1000;
 
@@ -54,6 +55,7 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
     RecordBook book;
     std::optional<std::uint64_t> unstored_incarnation;
     std::int64_t tidied_ms = 0;
+    std::int64_t told_silent_ms = -1;
     bool pumping = false;
     bool changed = false;
     bool stopped = false;
@@ -151,7 +153,10 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
             unstored_incarnation.reset();
             return true;
         }
-        log::error("mesh: silent until its incarnation is stored: {}", stored.error().message);
+        if (told_silent_ms < 0 || now() - told_silent_ms > tell_every_ms) {
+            told_silent_ms = now();
+            log::error("mesh: silent until its incarnation is stored: {}", stored.error().message);
+        }
         return false;
     }
 

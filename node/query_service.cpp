@@ -2,37 +2,57 @@
 
 #include <algorithm>
 
+#include "protocol/codec.hpp"
+#include "storage/files.hpp"
+
 namespace clarity {
 namespace {
 
-std::string error_json(const Error& error) {
-    return to_text(Json{{"error", {{"code", name_of(error.code)}, {"message", error.message}}}});
+Json error_json(const Error& error) {
+    return Json{{"error", {{"code", name_of(error.code)}, {"message", error.message}}}};
+}
+
+Result<Json> deliver(const query::Question& question, Asker asker, const QuerySources& sources) {
+    if (asker != Asker::local_socket) {
+        return fail(Errc::denied, "documents are delivered over the local socket only");
+    }
+    if (!question.path.starts_with('/')) {
+        return fail(Errc::invalid, "deliver: \"{}\" is no absolute path", question.path);
+    }
+    CLARITY_TRY(const auto bytes, read_file(question.path, codec::document_max_bytes));
+    CLARITY_TRY(const auto kind, sources.deliver(bytes));
+    return Json{{"accepted", kind}};
+}
+
+Result<Json> answer(std::string_view frame, Asker asker, const QuerySources& sources) {
+    CLARITY_TRY(const auto question, query::decode_question(frame));
+    if (question.name == "status") return sources.status();
+    if (question.name == "version") return sources.version();
+    if (question.name == "roster") {
+        return Json{{"envelope", to_base64(sources.roster_envelope())}};
+    }
+    if (question.name == "deliver") return deliver(question, asker, sources);
+    return fail(Errc::invalid, "unknown question; known are status, roster, version, deliver");
 }
 
 }  // namespace
 
-void QueryService::receive(const std::string& user, const wire::Handle& from,
-                           std::string_view frame, std::int64_t now_ms) {
-    const auto text = within_budget(user, now_ms)
-                          ? answer(frame)
-                          : error_json({Errc::unavailable, "too many questions; ask again later"});
-    net_.reply(from, query::encode_answer(text));
+Bytes answer_question(std::string_view frame, Asker asker, const QuerySources& sources) {
+    const auto json = answer(frame, asker, sources);
+    return query::encode_answer(to_text(json ? *json : error_json(json.error())));
 }
 
-std::string QueryService::answer(std::string_view frame) const {
-    const auto question = query::decode_question(frame);
-    if (!question) return error_json(question.error());
-    if (question->name == "status") return to_text(status_json(sources_.site()));
-    if (question->name == "roster") {
-        return to_text(Json{{"envelope", to_base64(sources_.roster())}});
+void QueryService::receive(const std::string& user, const wire::Handle& from,
+                           std::string_view frame, std::int64_t now_ms) {
+    if (!within_budget(user, now_ms)) {
+        const auto text = to_text(
+            error_json({Errc::unavailable, "too many questions; ask again in a second"}));
+        net_.reply(from, query::encode_answer(text));
+        return;
     }
-    if (question->name == "version") {
-        const auto site = sources_.site();
-        return to_text(Json{{"version", CLARITY_VERSION},
-                            {"server", site.answered_by},
-                            {"site", site.site}});
-    }
-    return error_json({Errc::invalid, "unknown question; known are status, roster, version"});
+    // Local connections have no key; the wire lets none but those of the roster in elsewhere.
+    const auto asker = from.key.is_zero() ? Asker::local_socket : Asker::remote;
+    net_.reply(from, answer_question(frame, asker, sources_));
 }
 
 bool QueryService::within_budget(const std::string& user, std::int64_t now_ms) {

@@ -4,17 +4,27 @@
 #include <map>
 #include <string>
 
+#include "protocol/json.hpp"
 #include "protocol/query.hpp"
-#include "protocol/status.hpp"
 #include "protocol/wire/wire.hpp"
 
 namespace clarity {
 
 /// What questions are answered from. Run on the loop.
 struct QuerySources {
-    std::function<SiteView()> site;
-    std::function<Bytes()> roster;  ///< its envelope
+    std::function<Json()> status;  ///< protocol/status.hpp
+    std::function<Json()> version;
+    std::function<Bytes()> roster_envelope;
+    /// Takes a document that an operator brought in a file; says its kind.
+    std::function<Result<std::string>(std::string_view bytes)> deliver;
 };
+
+/// Over which door a question came.
+enum class Asker { remote, local_socket };
+
+/// The answer frame for a question frame, whatever it is. Blocks for the file of "deliver".
+[[nodiscard]] Bytes answer_question(std::string_view frame, Asker asker,
+                                    const QuerySources& sources);
 
 /// Answers questions of operators and other members: from the local socket, where the file's
 /// permission lets in, and from the mesh port, where the key must be in the roster. Each asker has
@@ -29,8 +39,6 @@ class QueryService {
     /// A frame of the question channel; answers through the wire.
     void receive(const std::string& user, const wire::Handle& from, std::string_view frame,
                  std::int64_t now_ms);
-    /// The JSON text that answers.
-    [[nodiscard]] std::string answer(std::string_view frame) const;
 
   private:
     struct Budget {

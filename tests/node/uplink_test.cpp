@@ -1,0 +1,163 @@
+#include <boost/asio/post.hpp>
+#include <catch2/catch.hpp>
+#include <chrono>
+
+#include "node/uplink.hpp"
+
+using namespace clarity;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool run_until(boost::asio::io_context& loop, const std::function<bool()>& done,
+               std::chrono::milliseconds most = 15s) {
+    const auto deadline = std::chrono::steady_clock::now() + most;
+    while (!done() && std::chrono::steady_clock::now() < deadline) {
+        loop.restart();
+        loop.run_for(10ms);
+    }
+    return done();
+}
+
+wire::Post post_to(boost::asio::io_context& loop) {
+    return [&loop](std::function<void()> f) { boost::asio::post(loop, std::move(f)); };
+}
+
+/// A coordinator that offers one document and remembers what it hears.
+struct Centre {
+    explicit Centre(boost::asio::io_context& loop) {
+        net = *wire::Wire::start({key.curve_secret(), post_to(loop), {}});
+        at = *net->listen({"tcp://127.0.0.1:0", "control.listen", true, 0,
+                           [this](const std::string&, const wire::Handle& from, Bytes frame) {
+                               receive(from, frame);
+                           },
+                           {}});
+    }
+    void receive(const wire::Handle& from, const Bytes& frame) {
+        const auto message = control::decode(frame);
+        REQUIRE(message);
+        node = from;
+        if (std::holds_alternative<control::Hello>(*message)) {
+            ++hellos;
+            net->reply(from, control::encode(control::Offer{"acme/dc-1", {ad}}));
+        } else if (const auto* fetch = std::get_if<control::Fetch>(&*message)) {
+            ++fetches;
+            for (auto& body : control::bodies_of(*fetch, document)) {
+                if (lose_second && body.offset > 0 && fetch->offset == 0) continue;
+                net->reply(from, control::encode(std::move(body)));
+            }
+        } else if (const auto* report = std::get_if<control::Report>(&*message)) {
+            for (const auto& view : report->views) {
+                if (!view.record.empty()) records.push_back(view.record);
+            }
+            ++reports;
+        }
+    }
+    CoordinatorAddress address() const {
+        return {at.endpoint, *curve_public(key.public_key()), ""};
+    }
+    SigningKey key = SigningKey::generate();
+    wire::Listener at;
+    wire::Handle node;
+    Bytes document;
+    control::Ad ad;
+    bool lose_second = false;
+    int hellos = 0, fetches = 0, reports = 0;
+    std::vector<Bytes> records;
+    std::unique_ptr<wire::Wire> net;
+};
+
+struct NodeSide {
+    NodeSide(boost::asio::io_context& loop, UplinkTimes times) {
+        net = *wire::Wire::start({key.curve_secret(), post_to(loop), {}});
+        UplinkCallbacks hooks;
+        hooks.hello = [] { return control::Hello{"acme/dc-1", "s1", 1, 0, 1, "0"}; };
+        hooks.views = [this] {
+            std::vector<control::View> out;
+            for (const auto& [id, record] : records) out.push_back({id, "alive", 0, "s1", {}});
+            return out;
+        };
+        hooks.records = [this]() -> const std::map<std::string, mesh::StoredRecord>& {
+            return records;
+        };
+        hooks.wants = [this](const control::Ad& ad) {
+            return wanted && got.find(ad.digest) == got.end();
+        };
+        hooks.document = [this](const control::Ad& ad, const Bytes& body) {
+            got[ad.digest] = body;
+        };
+        hooks.order = [this](const Bytes& envelope) { orders.push_back(envelope); };
+        hooks.reach_changed = [this](bool now) { reaches = now; };
+        uplink = std::make_unique<Uplink>(loop, *net, times, std::move(hooks));
+    }
+    SigningKey key = SigningKey::generate();
+    bool wanted = true;
+    bool reaches = false;
+    std::map<std::string, mesh::StoredRecord> records;
+    std::map<Digest, Bytes> got;
+    std::vector<Bytes> orders;
+    std::unique_ptr<wire::Wire> net;
+    std::unique_ptr<Uplink> uplink;
+    ~NodeSide() {
+        net.reset();
+        uplink.reset();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("uplink: brings offered documents in, and asks again where one was cut off") {
+    boost::asio::io_context loop;
+    Centre centre(loop);
+    centre.document = Bytes(400'000, 'd');
+    centre.ad = {"plan", "acme/dc-1", 3, *Digest::from(Bytes(32, 'x')), centre.document.size()};
+    centre.lose_second = GENERATE(false, true);
+    UplinkTimes times;
+    times.fetch_timeout_ms = 600;
+    NodeSide node(loop, times);
+    centre.net->set_authorised(centre.at.id,
+                               {{*curve_public(node.key.public_key()), "s1"}});
+    node.uplink->set(true, {centre.address()});
+    REQUIRE(run_until(loop, [&] { return !node.got.empty(); }));
+    CHECK(node.got.begin()->second == centre.document);
+    CHECK(node.reaches);
+    CHECK(centre.fetches == (centre.lose_second ? 2 : 1));
+}
+
+TEST_CASE("uplink: a changed record is reported within half a second, an unchanged one not again") {
+    boost::asio::io_context loop;
+    Centre centre(loop);
+    NodeSide node(loop, {});
+    node.wanted = false;
+    centre.net->set_authorised(centre.at.id,
+                               {{*curve_public(node.key.public_key()), "s1"}});
+    node.records["s1"] = {{1, 1}, "first", 0, 0};
+    node.records["s2"] = {{1, 1}, "other", 0, 0};
+    node.uplink->set(true, {centre.address()});
+    REQUIRE(run_until(loop, [&] { return centre.records.size() == 2; }));
+    node.records["s1"] = {{1, 2}, "second", 0, 0};
+    const auto before = std::chrono::steady_clock::now();
+    node.uplink->site_changed();
+    REQUIRE(run_until(loop, [&] { return centre.records.size() == 3; }));
+    CHECK(std::chrono::steady_clock::now() - before < 500ms);
+    CHECK(centre.records.back() == "second");
+}
+
+TEST_CASE("uplink: orders come through, and losing the coordinator is noticed") {
+    boost::asio::io_context loop;
+    auto centre = std::make_unique<Centre>(loop);
+    NodeSide node(loop, {});
+    node.wanted = false;
+    centre->net->set_authorised(centre->at.id,
+                                {{*curve_public(node.key.public_key()), "s1"}});
+    node.uplink->set(true, {centre->address()});
+    REQUIRE(run_until(loop, [&] { return node.reaches; }));
+    centre->net->reply(centre->node, control::encode(control::Order{"signed"}));
+    REQUIRE(run_until(loop, [&] { return !node.orders.empty(); }));
+    CHECK(node.orders.front() == "signed");
+    centre.reset();
+    REQUIRE(run_until(loop, [&] { return !node.reaches; }));
+    CHECK(node.uplink->holding());
+    node.uplink->set(false, {});
+    CHECK_FALSE(node.uplink->holding());
+}
