@@ -64,7 +64,7 @@ Result<Bytes> read_file(const std::string& path, std::size_t size_max_bytes) {
         return fail(Errc::invalid, "{}: {} bytes is over the limit of {}", path, size,
                     size_max_bytes);
     }
-    // Files of /proc and pipes tell no size: read on until the end, one byte over the limit at most.
+    // Files of /proc and pipes tell no size: read on until the end or the limit.
     Bytes out(size == 0 ? std::min<std::size_t>(size_max_bytes, 4096) : size, '\0');
     std::size_t filled = 0;
     for (;;) {

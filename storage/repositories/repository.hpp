@@ -29,7 +29,7 @@ struct ReadRequest {
     std::uint64_t skip_max_bytes = 0;
     /// How often in a row, without a byte gained, a cut or stalled connection is tried again.
     std::uint32_t retries_max = 5;
-    std::uint32_t retry_delay_ms = 250;  ///< before the first; doubled each time, with jitter, ≤ 15 s
+    std::uint32_t retry_delay_ms = 250;  ///< first one; then doubled, with jitter, ≤ 15 s
     std::uint32_t stall_s = 20;          ///< without a byte for so long = cut
     /// Counts every body byte received as it comes, also of reads that fail.
     std::atomic<std::uint64_t>* wan_counter = nullptr;
