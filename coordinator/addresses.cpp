@@ -78,7 +78,9 @@ std::string host_port(const std::string& host, std::uint16_t port) {
     return v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
 }
 
-bool is_wildcard(const std::string& host) { return host == "0.0.0.0" || host == "::" || host == "*"; }
+bool is_wildcard(const std::string& host) {
+    return host == "0.0.0.0" || host == "::" || host == "*";
+}
 
 std::string public_url(const Config& config, std::uint16_t bound_port) {
     if (!config.rest_public_url.empty()) return config.rest_public_url;

@@ -18,7 +18,7 @@ Digest digest_of(const inventory::Files& files) {
 
 /// Relative, plain, below the tree: nothing that could mean another place.
 bool is_safe_path(std::string_view path) {
-    if (path.empty() || path.size() > 256 || path.front() == '/' || path.back() == '/') return false;
+    if (path.empty() || path.size() > 256 || path.ends_with('/')) return false;
     std::size_t start = 0;
     while (start <= path.size()) {
         const auto end = std::min(path.find('/', start), path.size());

@@ -17,22 +17,21 @@ namespace clarity::coordinator {
 /// a key are parted by NUL, which none of them may hold.
 namespace schema {
 
-using namespace std::string_view_literals;
-[[nodiscard]] std::string key(std::string_view table, std::initializer_list<std::string_view> parts);
+[[nodiscard]] std::string key(std::string_view table,
+                              std::initializer_list<std::string_view> parts);
 [[nodiscard]] std::string number(std::uint64_t value);
 [[nodiscard]] std::uint64_t number_from(std::string_view bytes);
 
-inline constexpr auto root = "root"sv;                   ///< version → envelope
-inline constexpr auto inventory_files = "inv-files"sv;   ///< digest → JSON {path: text}
-inline constexpr auto inventory_history = "inv-hist"sv;  ///< n → JSON {digest, at, by}
-inline constexpr auto manifest = "manifest"sv;           ///< digest → envelope
-inline constexpr auto token = "token"sv;                 ///< id → JSON, secret hashed
-inline constexpr auto observer = "observer"sv;           ///< public key → JSON {at, by}
-inline constexpr auto roster = "roster"sv;               ///< site → envelope, newest; has the members
-inline constexpr auto secret = "secret"sv;               ///< client, name → box under vault.key
-inline constexpr auto plan = "plan"sv;                   ///< site, seq → envelope
-inline constexpr auto deployment = "deployment"sv;       ///< id → JSON
-inline constexpr auto deployment_seq = "dep-seq"sv;      ///< site, seq → deployment id
+inline constexpr std::string_view root = "root";                   ///< version → envelope
+inline constexpr std::string_view inventory_files = "inv-files";   ///< digest → JSON {path: text}
+inline constexpr std::string_view inventory_history = "inv-hist";  ///< n → JSON {digest, at, by}
+inline constexpr std::string_view manifest = "manifest";           ///< digest → envelope
+inline constexpr std::string_view token = "token";                 ///< id → JSON, secret hashed
+inline constexpr std::string_view observer = "observer";           ///< public key → JSON {at, by}
+inline constexpr std::string_view roster = "roster";               ///< site → envelope, newest
+inline constexpr std::string_view secret = "secret";               ///< client, name → encrypted
+inline constexpr std::string_view plan = "plan";                   ///< site, seq → envelope
+inline constexpr std::string_view deployment = "deployment";       ///< id → JSON
 
 }  // namespace schema
 

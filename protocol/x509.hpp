@@ -34,7 +34,7 @@ struct Authority {
 /// What of the certificate the authority decides; nothing in the request is taken but its key.
 struct Subject {
     std::string common_name;
-    /// OpenSSL form: "DNS:*" (members: a swarm peer accepts any torrent), "DNS:host", "IP:10.0.0.1".
+    /// OpenSSL form: "DNS:*" (members: good for any torrent), "DNS:host", "IP:10.0.0.1".
     std::vector<std::string> sans;
     std::int64_t now_unix_s = 0;
     int days = member_days;

@@ -229,8 +229,8 @@ Error listen_error(const ServerSettings& settings, const boost::system::error_co
                                       settings.setting, settings.listen, settings.setting)};
     }
     if (ec == boost::system::errc::permission_denied) {
-        return {Errc::denied, fmt::format("{}: no permission to listen on {}; take a port over 1023 "
-                                          "or run as root",
+        return {Errc::denied, fmt::format("{}: no permission to listen on {}; take a port over "
+                                          "1023 or run as root",
                                           settings.setting, settings.listen)};
     }
     if (ec == boost::system::errc::address_not_available) {

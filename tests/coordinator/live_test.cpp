@@ -47,7 +47,7 @@ TEST_CASE("coordinator: too many wrong tokens are told to wait, the right one is
     CHECK(live.call("GET", "/api/v1/sites").status == 200);
 }
 
-TEST_CASE("coordinator: an inventory with mistakes is refused with all of them, the old one stays") {
+TEST_CASE("coordinator: an inventory with mistakes is refused with all of them named") {
     init_crypto();
     const TempDir dir;
     const LiveCoordinator live(dir.path);
