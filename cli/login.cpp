@@ -42,7 +42,7 @@ Result<void> trust(Session& session, const std::string& url, const std::string& 
     }
     session.note("{} presents a CA with the SHA-256 fingerprint", url);
     session.note("  {}", fingerprint);
-    return session.confirm("Is it the one that the coordinator printed at its first start?");
+    return session.confirm("Is this the CA of your coordinator?");
 }
 
 Result<std::string> token_of(Session& session, const Arguments& arguments) {
