@@ -7,6 +7,11 @@
 #include "protocol/log/log.hpp"
 
 namespace clarity {
+namespace {
+
+constexpr auto busy_retry = std::chrono::milliseconds(50);
+
+}  // namespace
 
 std::int64_t steady_ms_now() {
     using namespace std::chrono;
@@ -99,7 +104,7 @@ void Deployment::Impl::want(const Service& service, const Manifest& manifest) {
         return;
     }
     // Back to what runs all the while: nothing is touched.
-    if (entry.failed && !each.busy && entry.good && entry.good->key == target.key &&
+    if (entry.failed && !each.storing && entry.good && entry.good->key == target.key &&
         entry.installed && entry.installed->key == target.key && entry.step == Step::failed) {
         entry.target = entry.good = target;
         entry.failed = false;
@@ -107,8 +112,8 @@ void Deployment::Impl::want(const Service& service, const Manifest& manifest) {
         entry.plan_seq = plan->seq;
         entry.step = Step::running;
         each.state = ServiceState::starting;
-        in_background([this, entry] { return journal.put(entry); }, [](Result<void>) {});
-        return;
+        each.interrupt.reset();
+        return store(each);
     }
     entry.name = service.name;
     replace(each, std::move(target));
@@ -131,7 +136,7 @@ void Deployment::Impl::fire(Live& each, Event event) {
 
 void Deployment::Impl::act(const std::string& action, const std::string& service,
                            const std::string& argument,
-                           std::function<void(Result<std::string>)> done) {
+                           std::function<void(Result<std::string>)> done, int tries_left) {
     const auto found = live.find(service);
     if (found == live.end() || !found->second.entry.installed) {
         return done(fail(Errc::not_found, "service \"{}\" is not installed here", service));
@@ -149,7 +154,18 @@ void Deployment::Impl::act(const std::string& action, const std::string& service
             done);
         return;
     }
-    if (each.busy) return done(fail(Errc::conflict, "{} is being worked on: try again", service));
+    if (each.busy) {  // mostly a look at it, over in a moment
+        if (tries_left == 0) {
+            return done(fail(Errc::conflict, "{} is being worked on: try again", service));
+        }
+        auto later = std::make_shared<boost::asio::steady_timer>(io, busy_retry);
+        later->async_wait([self = weak_from_this(), later, action, service, argument, done,
+                           tries_left](auto) {
+            const auto alive = self.lock();
+            if (alive && !alive->ended) alive->act(action, service, argument, done, tries_left - 1);
+        });
+        return;
+    }
     if (action == "start") {
         if (each.entry.step == Step::held) {
             fire(each, Event::release);
@@ -240,6 +256,7 @@ std::vector<ServiceStatus> Deployment::services() const {
 bool Deployment::settled() const {
     return std::all_of(impl_->live.begin(), impl_->live.end(), [](const auto& each) {
         const auto step = each.second.entry.step;
+        if (each.second.storing) return false;
         return (is_at_rest(step) && !each.second.interrupt) || step == Step::heal ||
                step == Step::back_heal || each.second.blocked;
     });

@@ -20,6 +20,7 @@ struct Live {
     std::optional<Event> interrupt;   ///< came while busy; goes before the job's result
     std::optional<ServiceVersion> new_target;  ///< with interrupt replace
     std::uint64_t new_seq = 0;
+    bool storing = false;             ///< its end is being journalled; busy as well
     bool asked = false;               ///< need_artifact was called in this step
     std::optional<Error> artifact_error;
     std::optional<StartWatcher> watcher;
@@ -47,7 +48,7 @@ struct Deployment::Impl : std::enable_shared_from_this<Deployment::Impl> {
     void replace(Live& live, ServiceVersion target);
     void fire(Live& live, Event event);
     void act(const std::string& action, const std::string& service, const std::string& argument,
-             std::function<void(Result<std::string>)> done);
+             std::function<void(Result<std::string>)> done, int tries_left = 100);
 
     // --- engine_steps.cpp: the way through the table
     void advance_all();
@@ -59,6 +60,7 @@ struct Deployment::Impl : std::enable_shared_from_this<Deployment::Impl> {
     void finish_step(const std::string& name, Step step, Result<void> result);
     void failed_step(Live& live, const Error& error);
     void arrived(Live& live);
+    void store(Live& live);
     void poll_watch(Live& live);
     void on_sample(Live& live, Result<WatchSample> sample);
     [[nodiscard]] std::map<std::string, RecordSummary> known_site() const;

@@ -61,7 +61,8 @@ void Deployment::Impl::reconcile(Live& each) {
             const auto found = live.find(name);
             if (found == live.end()) return;
             auto& seen = found->second;
-            seen.busy = false;
+            seen.busy = seen.storing;
+            if (seen.storing) return;
             if (seen.interrupt) {
                 move(seen, *std::exchange(seen.interrupt, std::nullopt));
                 return advance_all();

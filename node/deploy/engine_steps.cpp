@@ -237,12 +237,25 @@ void Deployment::Impl::arrived(Live& each) {
                                                        settings.retry_backoff_max_ms);
     }
     if (plan) entry.plan_seq = plan->seq;
-    in_background([this, copy = entry] { return journal.put(copy); },
-                  [](const Result<void>& stored) {
-                      if (!stored) log::error("journal: {}", stored.error().message);
-                  });
+    store(each);
     refresh_pins();
     changed();
+}
+
+/// Journals where a service has arrived; it counts as settled once that is on disk.
+void Deployment::Impl::store(Live& live_one) {
+    live_one.busy = live_one.storing = true;
+    in_background([this, copy = live_one.entry] { return journal.put(copy); },
+                  [this, name = live_one.entry.name](const Result<void>& stored) {
+                      if (!stored) log::error("journal: {}", stored.error().message);
+                      const auto found = live.find(name);
+                      if (found == live.end()) return;
+                      auto& each = found->second;
+                      each.busy = each.storing = false;
+                      if (each.interrupt) move(each, *std::exchange(each.interrupt, std::nullopt));
+                      advance_all();
+                      changed();
+                  });
 }
 
 void Deployment::Impl::poll_watch(Live& each) {

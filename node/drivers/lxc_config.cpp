@@ -22,17 +22,6 @@ std::string trimmed(std::string_view text) {
     return std::string(text.substr(from, text.find_last_not_of(" \t\r") - from + 1));
 }
 
-/// LXC's splitting knows quotes but no escapes.
-Result<std::string> word(const std::string& text) {
-    if (text.find('\n') != std::string::npos) {
-        return fail(Errc::invalid, "an argument has a line break: LXC cannot take it");
-    }
-    if (!text.empty() && text.find_first_of(" \t'\"\\") == std::string::npos) return text;
-    if (text.find('"') == std::string::npos) return '"' + text + '"';
-    if (text.find('\'') == std::string::npos) return '\'' + text + '\'';
-    return fail(Errc::invalid, "argument {} has both kinds of quotes: LXC cannot take it", text);
-}
-
 /// lxc.mount.entry is an fstab line: white space in a path is an octal escape there.
 std::string fstab(const std::string& path) {
     std::string out;
@@ -132,7 +121,6 @@ Result<void> check_container(const Instance& instance) {
     if (!service.network.empty() && service.network != "host" && service.network != "bridge") {
         return fail(Errc::invalid, "network \"{}\": use host or bridge", service.network);
     }
-    for (const auto& each : service.command) CLARITY_CHECK(word(each));
     for (const auto& [name, value] : instance.config.env) {
         if (value.find('\n') != std::string::npos) {
             return fail(Errc::invalid, "environment variable {} has a line break: use a file",
@@ -167,14 +155,8 @@ Result<ContainerConfig> container_config(const Instance& instance, const Contain
     } else {
         text += "lxc.net.0.type = none\n";
     }
-    std::string command;
-    for (const auto& each : service.command) {
-        CLARITY_TRY(const auto quoted, word(each));
-        command += (command.empty() ? "" : " ") + quoted;
-    }
-    if (!command.empty()) text += "lxc.init.cmd = " + command + "\n";
     // A program as init ends on TERM; a whole init system (the default /sbin/init) on PWR.
-    const bool program = !command.empty() || taken.has_init;
+    const bool program = !service.command.empty() || taken.has_init;
     out.stop_signal = !taken.halt.empty() ? signal_from(taken.halt) : program ? SIGTERM : SIGPWR;
     if (!service.user.empty() && service.user != "root") {
         CLARITY_TRY(const auto ids, user_in(plan.rootfs, service.user));

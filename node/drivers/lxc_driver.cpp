@@ -101,6 +101,7 @@ class LxcDriver final : public Driver {
         spec.restart = service.restart;
         spec.autostart = service.autostart;
         spec.stop_signal = made.stop_signal;
+        spec.argv = service.command;
         spec.lxc_path = lxc_path_;
         spec.lxc_name = service.name;
         return manager_->define(spec);

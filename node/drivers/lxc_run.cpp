@@ -19,13 +19,18 @@ Container open_container(const std::string& lxc_path, const std::string& name) {
 
 }  // namespace
 
-int run_container(const std::string& lxc_path, const std::string& name) {
+int run_container(const std::string& lxc_path, const std::string& name,
+                  const std::vector<std::string>& argv) {
     constexpr int not_started = 125;
     const auto container = open_container(lxc_path, name);
     if (!container || !container->is_defined(container.get())) return not_started;
     container->want_daemonize(container.get(), false);
     container->want_close_all_fds(container.get(), false);
-    const bool started = container->start(container.get(), 0, nullptr);
+    std::vector<char*> arguments;
+    for (const auto& each : argv) arguments.push_back(const_cast<char*>(each.c_str()));
+    arguments.push_back(nullptr);
+    const bool started = container->start(container.get(), 0,
+                                          argv.empty() ? nullptr : arguments.data());
     const int status = container->error_num;
     if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
     if (WEXITSTATUS(status) != 0) return WEXITSTATUS(status);

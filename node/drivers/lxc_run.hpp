@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocol/error.hpp"
 
@@ -9,9 +10,11 @@ namespace clarity {
 
 /// liblxc behind a few calls. liblxc is not thread-safe towards one container: one caller each.
 
-/// Starts the container in the foreground and returns its exit code (128 + signal) when it ends;
+/// Starts the container in the foreground with `argv` as its init (empty = lxc.init.cmd, which
+/// knows no quotes, or /sbin/init) and returns its exit code (128 + signal) when it ends;
 /// 125 when it did not start. Only from a single-threaded process: the shim's child.
-int run_container(const std::string& lxc_path, const std::string& name);
+int run_container(const std::string& lxc_path, const std::string& name,
+                  const std::vector<std::string>& argv);
 
 /// Kills all of the container's processes; fine when it does not run.
 void kill_container(const std::string& lxc_path, const std::string& name);

@@ -26,8 +26,8 @@ struct ProcessSpec {
     std::uint32_t backoff_max_ms = 60'000;
     std::uint64_t log_max_bytes = 8U << 20;  ///< per file; one rotated file is kept
     int stop_signal = 15;        ///< asks it to end; SIGKILL follows
-    std::string lxc_path;        ///< set: run the LXC container `lxc_name` of this lxcpath instead
-    std::string lxc_name;        ///< of argv
+    std::string lxc_path;        ///< set: run the LXC container `lxc_name` of this lxcpath;
+    std::string lxc_name;        ///< argv is then its init, empty = as its configuration says
 };
 
 /// Keeps processes of services running: systemd, or our own shim where there is none. Blocking,

@@ -199,7 +199,7 @@ void Shim::become_child(int report, const Identity* user) {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     if (!spec_.lxc_name.empty()) {
         ::close(report);
-        ::_exit(run_container(spec_.lxc_path, spec_.lxc_name));
+        ::_exit(run_container(spec_.lxc_path, spec_.lxc_name, spec_.argv));
     }
     rlimit files{spec_.open_files_max, spec_.open_files_max};
     ::setrlimit(RLIMIT_NOFILE, &files);
@@ -291,10 +291,14 @@ void Shim::rotate_log() {
         static_cast<std::uint64_t>(info.st_size) < spec_.log_max_bytes) {
         return;
     }
-    if (auto text = read_file(dir_ + "/log", spec_.log_max_bytes * 4)) {
-        const auto keep = std::min<std::size_t>(text->size(), spec_.log_max_bytes);
-        (void)write_file_atomic(dir_ + "/log.1",
-                                std::string_view(*text).substr(text->size() - keep), 0640);
+    // It may have grown far over the limit since the last look: the last part is kept.
+    const auto keep = static_cast<std::size_t>(spec_.log_max_bytes);
+    if (auto file = File::open_read(dir_ + "/log")) {
+        Bytes text(keep, '\0');
+        const auto from = static_cast<std::uint64_t>(info.st_size) - keep;
+        const auto got = file->read_at(text.data(), keep, from);
+        text.resize(got ? *got : 0);
+        (void)write_file_atomic(dir_ + "/log.1", text, 0640);
     }
     (void)!::ftruncate(log_, 0);
 }
