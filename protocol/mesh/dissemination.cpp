@@ -51,8 +51,8 @@ void Dissemination::on_time() {
 
 void Dissemination::push() {
     push_at_ = never;
-    if (members_.reachable_count() == 0) {  // nobody to tell yet; anti-entropy will
-        fresh_.clear();
+    if (members_.reachable_count() == 0) {  // nobody to tell yet: the first one alive wakes us
+        if (fresh_.size() > items_per_frame) fresh_.resize(items_per_frame);
         return;
     }
     std::vector<Item> now(fresh_.begin(),
@@ -73,8 +73,10 @@ void Dissemination::push() {
             if (bodies < out_.settings.push_fanout && push_bodies(to, now)) ++bodies;
             else announce(to, now);
         }
-        // In a flood (a site starting) anti-entropy repeats more cheaply.
-        if (now.size() <= much) repeating_.insert(repeating_.end(), now.begin(), now.end());
+        // In a flood (a site starting) anti-entropy repeats more cheaply, except for our own.
+        for (const auto& item : now) {
+            if (now.size() <= much || item.from == 0) repeating_.push_back(item);
+        }
     }
     if (!fresh_.empty()) schedule_push();
     if (!repeating_.empty() || members_.has_updates()) {

@@ -122,7 +122,7 @@ class Membership {
     void notice(Index i);
     [[nodiscard]] Update update_of(const Member& member);
     void take_queued(std::size_t max, std::vector<Update>& out);
-    void fill_heard(std::vector<Heard>& out);
+    void fill_heard(std::vector<Heard>& out, std::size_t picks);
     void refresh_active();
 };
 

@@ -10,6 +10,8 @@ constexpr std::size_t updates_per_frame = 16;
 constexpr std::size_t updates_per_gossip = 128;
 constexpr std::size_t heard_recent = 2;
 constexpr std::size_t heard_random = 2;
+constexpr std::size_t heard_in_digest = 24;  ///< anti-entropy frames carry more
+constexpr std::size_t heard_candidates = 2;  ///< the freshest of so many is told
 constexpr std::size_t ring_successors = 2;
 
 template <class List, class T>
@@ -100,7 +102,7 @@ void Membership::take_queued(std::size_t max, std::vector<Update>& out) {
     }
 }
 
-void Membership::fill_heard(std::vector<Heard>& out) {
+void Membership::fill_heard(std::vector<Heard>& out, std::size_t picks) {
     const auto add = [&](Index i) {
         const auto& m = members_[i];
         if (i == self_ || m.last_heard_ms < 0) return;
@@ -111,8 +113,13 @@ void Membership::fill_heard(std::vector<Heard>& out) {
         const auto key = recent_[out_.random.below(recent_.size())];
         if (const auto i = find_key(key)) add(*i);
     }
-    for (std::size_t n = 0; n < heard_random; ++n) {
-        add(static_cast<Index>(out_.random.below(size())));
+    for (std::size_t n = 0; n < picks; ++n) {
+        auto best = static_cast<Index>(out_.random.below(size()));
+        for (std::size_t more = 1; more < heard_candidates; ++more) {
+            const auto other = static_cast<Index>(out_.random.below(size()));
+            if (members_[other].last_heard_ms > members_[best].last_heard_ms) best = other;
+        }
+        add(best);
     }
 }
 
@@ -127,7 +134,8 @@ void Membership::send(Index to, Frame frame) {
     }
     take_queued(frame.type == FrameType::gossip ? updates_per_gossip : updates_per_frame,
                 frame.updates);
-    fill_heard(frame.heard);
+    const bool digest = frame.type == FrameType::digest;
+    fill_heard(frame.heard, std::min(size(), digest ? heard_in_digest : heard_random));
     auto bytes = encode_frame(std::move(frame));
     ++out_.counters.frames_sent;
     out_.counters.bytes_sent += bytes.size();

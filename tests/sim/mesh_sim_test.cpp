@@ -55,7 +55,7 @@ TEST_CASE("mesh sim: a cold start ends with everybody seeing everybody and every
             }
             return true;
         },
-        loss == 0.0 ? 2'000 : 10'000);
+        loss == 0.0 ? 2'000 : 20'000);
     REQUIRE(took);
 }
 
