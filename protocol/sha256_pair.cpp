@@ -140,7 +140,7 @@ void Sha256Lane::restart() {
 std::string_view Sha256Lane::top_up(std::string_view bytes) {
     const std::size_t begun = size_bytes_ % block_bytes;
     size_bytes_ += bytes.size();
-    if (begun == 0) return bytes;
+    if (begun == 0 || bytes.empty()) return bytes;
     const std::size_t part = std::min(block_bytes - begun, bytes.size());
     std::memcpy(rest_.data() + begun, bytes.data(), part);
     if (begun + part == block_bytes) compress<1>({&state_}, {rest_.data()}, 1);
