@@ -1,6 +1,7 @@
 #include "node/join.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <random>
 #include <thread>
@@ -34,6 +35,9 @@ Result<EnrolSettings> settings_of(const AgentConfig& config) {
         auto text = read_file(config.join_token_file, token_max_bytes);
         if (!text) return fail_within("join_token_file", std::move(text));
         out.token = *std::move(text);
+        while (!out.token.empty() && std::isspace(static_cast<unsigned char>(out.token.back()))) {
+            out.token.pop_back();
+        }
     }
     out.server = config.server;
     CLARITY_CHECK(check_advertised("mesh.advertise", config.mesh_advertise));
