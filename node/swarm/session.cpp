@@ -173,7 +173,8 @@ void TorrentSession::Impl::pump() {
 void TorrentSession::Impl::handle_alert(const lt::alert& alert) {
     if (const auto* piece = lt::alert_cast<lt::piece_finished_alert>(&alert)) {
         if (const auto digest = digest_of(piece->torrent_name())) {
-            events.on_piece(*digest, static_cast<std::uint32_t>(static_cast<int>(piece->piece_index)));
+            const auto index = static_cast<int>(piece->piece_index);
+            events.on_piece(*digest, static_cast<std::uint32_t>(index));
         }
     } else if (const auto* update = lt::alert_cast<lt::state_update_alert>(&alert)) {
         report_stats(*update);

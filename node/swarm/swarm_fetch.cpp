@@ -80,8 +80,10 @@ std::vector<swarm::FetchSource> Swarm::Impl::sources_of(const Item& item) const 
 }
 
 std::size_t Swarm::Impl::running_fetches() const {
-    return static_cast<std::size_t>(std::count_if(
-        items_.begin(), items_.end(), [](const auto& each) { return each.second.fetch != nullptr; }));
+    const auto running = std::count_if(items_.begin(), items_.end(), [](const auto& each) {
+        return each.second.fetch != nullptr;
+    });
+    return static_cast<std::size_t>(running);
 }
 
 void Swarm::Impl::start_fetch(Item& item) {

@@ -79,6 +79,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::uint64_t rate_from_bytes = 0;
         std::string error;
         bool error_passing = false;  ///< gone as soon as bytes come again
+        bool troubled = false;       ///< libtorrent stopped it while the file was moved
         std::uint32_t troubles = 0;  ///< of the complete file's torrent
         std::uint32_t errors = 0;  ///< reported in a row
         std::int64_t retry_ms = 0;

@@ -162,8 +162,12 @@ void Swarm::Impl::got_trouble(const Digest& sha256, const Error& error) {
         rest(*item);
         return;
     }
-    // A read may meet the moment in which the finished file is moved into the cache.
+    // A read may meet the moment in which the finished file is moved into the cache; completed()
+    // takes the torrent up again at the new place, not before: it would only fail anew.
+    item->troubled = true;
+    if (item->phase == Phase::hashing) return;
     if (++item->troubles <= troubles_max) {
+        session_->dial(sha256, endpoints_for(*item));
         session_->clear_trouble(sha256);
         return;
     }
@@ -231,9 +235,11 @@ void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
     if (!moved) {  // it was not ready when it was to be told of the new place
         remove_torrent(item);
         add_torrent(item, path);
-    } else {
+    } else if (item.troubled) {
+        session_->dial(item.manifest->sha256, endpoints_for(item));  // trouble cut the peers off
         session_->clear_trouble(item.manifest->sha256);
     }
+    item.troubled = false;
     log::info_for(item.correlation_id,
                   "swarm: {}@{} is here: {} bytes, {} from origins", item.manifest->artifact,
                   item.manifest->version, item.manifest->size_bytes,
