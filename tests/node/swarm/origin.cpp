@@ -1,6 +1,7 @@
 #include "origin.hpp"
 
 #include <arpa/inet.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,6 +67,7 @@ void Origin::start() {
     pid_ = fork();
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that is killed leaves no server behind
         const std::string path = folder_ + "/nginx.conf";
         const std::string log = folder_ + "/error.log";
         execlp("nginx", "nginx", "-p", folder_.c_str(), "-e", log.c_str(), "-c", path.c_str(),
