@@ -12,6 +12,7 @@ namespace {
 
 constexpr auto tick_every = std::chrono::milliseconds(500);
 constexpr auto site_delay = std::chrono::milliseconds(20);
+constexpr std::int64_t result_wait_ms = 30'000;
 constexpr auto leave_delay = std::chrono::milliseconds(250);
 constexpr std::string_view member_prefix = "m:";
 
@@ -179,6 +180,7 @@ void Agent::Impl::start_uplink() {
     hooks.order = [this](const Bytes& envelope) { take_order(envelope); };
     hooks.reach_changed = [this](bool reaches) {
         log::info("{} the coordinator", reaches ? "connected to" : "no connection to");
+        if (reaches) send_results();
         touch_record();
     };
     uplink = std::make_unique<Uplink>(loop, *net, UplinkTimes{}, std::move(hooks));
@@ -205,21 +207,23 @@ void Agent::Impl::on_site_changed() {
         if (error || !me || me->stopping) return;
         me->site_pending = false;
         me->workloads->set_site(me->snapshot());
-        me->uplink->set(me->uplink_decision.step(me->mesh->now_ms(),
-                                                 uplink_candidates(me->snapshot())),
-                        me->trust.roster().coordinators);
+        me->decide_uplink();
         me->uplink->site_changed();
     });
+}
+
+/// By rank among those that reach the coordinator; or for a while, to say how a command ended.
+void Agent::Impl::decide_uplink() {
+    const bool ranked = uplink_decision.step(mesh->now_ms(), uplink_candidates(snapshot()));
+    if (mesh->now_ms() - results_since_ms > result_wait_ms) results.clear();
+    uplink->set(ranked || !results.empty(), trust.roster().coordinators);
 }
 
 /// What depends on time alone.
 void Agent::Impl::tick() {
     if (stopping) return;
-    uplink->set(uplink_decision.step(mesh->now_ms(), uplink_candidates(snapshot())),
-                trust.roster().coordinators);
-    std::erase_if(nonces, [](const auto& row) {
-        return row.second + 60 < unix_ms() / 1000;
-    });
+    decide_uplink();
+    forget_old_commands();
     tick_timer.expires_after(tick_every);
     tick_timer.async_wait([self = weak_from_this()](const auto& error) {
         const auto me = self.lock();

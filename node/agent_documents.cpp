@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t seen_ads_max = 1024;
 constexpr std::size_t nonces_max = 4096;
+constexpr std::size_t results_max = 16;
 constexpr std::string_view nonce_prefix = "agent/nonce/";
 
 }  // namespace
@@ -130,6 +131,16 @@ void Agent::Impl::load_nonces() {
     if (!old.empty()) (void)store.apply(old);
 }
 
+void Agent::Impl::forget_old_commands() {
+    const auto now_s = unix_ms() / 1000;
+    std::erase_if(nonces, [&](const auto& row) { return row.second < now_s; });
+    std::erase_if(passed_on, [&](const auto& row) {
+        if (row.second >= now_s) return false;
+        mesh->withdraw(row.first);
+        return true;
+    });
+}
+
 /// A signed command, from an uplink of ours or through the mesh. For another server it is offered
 /// to the mesh; for us it is carried out once.
 void Agent::Impl::take_order(const Bytes& bytes) {
@@ -138,12 +149,16 @@ void Agent::Impl::take_order(const Bytes& bytes) {
     const auto now_s = unix_ms() / 1000;
     const auto command = verify_command(trust.root(), identity.site, now_s, *envelope);
     if (!command) {
-        log::warning("refused a command: {}", command.error().message);
+        // An old one may be offered again by anybody at will.
+        if (command.error().code != Errc::timeout) {
+            log::warning("refused a command: {}", command.error().message);
+        }
         return;
     }
     if (nonces.contains(command->nonce) || nonces.size() >= nonces_max) return;
     nonces[command->nonce] = command->expires_unix_s;
     if (command->server_id != identity.server_id) {
+        passed_on[envelope->digest()] = command->expires_unix_s;
         mesh->offer({"command", command->nonce.substr(0, 64), 1, envelope->digest(), bytes.size()},
                     bytes);
         return;
@@ -163,8 +178,23 @@ void Agent::Impl::take_order(const Bytes& bytes) {
         auto text = result ? *result : result.error().message;
         constexpr std::size_t text_max = 64U << 10;
         if (text.size() > text_max) text = text.substr(text.size() - text_max);
-        me->uplink->send_result({nonce, result.has_value(), std::move(text)});
+        me->on_result({nonce, result.has_value(), std::move(text)});
     });
+}
+
+/// Through our own connection to the coordinator; decide_uplink() opens one for it if need be.
+void Agent::Impl::on_result(control::OrderResult result) {
+    if (results.size() >= results_max) results.erase(results.begin());
+    results.push_back(std::move(result));
+    results_since_ms = mesh->now_ms();
+    send_results();
+    decide_uplink();
+}
+
+void Agent::Impl::send_results() {
+    if (!uplink->reaches_coordinator()) return;
+    for (const auto& each : results) uplink->send_result(each);
+    results.clear();
 }
 
 }  // namespace clarity

@@ -50,7 +50,9 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     bool was_member = true;
     std::map<Digest, mesh::DocumentAd> seen_ads;  ///< of the mesh, not wanted when they came
     std::map<std::string, std::int64_t> nonces;   ///< of commands acted on, with their expiry
-    std::vector<std::string> own_notices;
+    std::map<Digest, std::int64_t> passed_on;     ///< commands offered to the mesh, with expiry
+    std::vector<control::OrderResult> results;    ///< of commands, not sent yet
+    std::int64_t results_since_ms = 0;
 
     // agent.cpp
     [[nodiscard]] Result<void> start();
@@ -60,6 +62,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     [[nodiscard]] QuerySources query_sources();
     void receive(const std::string& user, const wire::Handle& from, Bytes frame);
     void on_site_changed();
+    void decide_uplink();
     void tick();
     [[nodiscard]] SiteSnapshot snapshot() const;
     [[nodiscard]] SiteView view() const;
@@ -76,6 +79,9 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     Result<std::string> take_document(const std::string& kind, const Bytes& body);
     void take_order(const Bytes& bytes);
     void load_nonces();
+    void forget_old_commands();
+    void on_result(control::OrderResult result);
+    void send_results();
 
     // agent_record.cpp
     void touch_record();

@@ -5,6 +5,8 @@
 namespace clarity {
 namespace {
 
+constexpr std::int64_t unheard_counts_ms = 3000;
+
 /// Of a member's last sign of life; -1 = never.
 std::int64_t age_of(const SiteSnapshot& site, const mesh::MemberView& view) {
     if (view.id == site.self) return 0;
@@ -67,8 +69,12 @@ std::vector<UplinkCandidate> uplink_candidates(const SiteSnapshot& site) {
     std::vector<UplinkCandidate> out;
     for (const auto& view : site.members) {
         const auto* record = record_of(site, view.id);
-        out.push_back({view.id, is_alive(site, view),
-                       record != nullptr && record->reaches_coordinator});
+        // Here a suspect does not count: one connection too many for a while is cheap. Just after
+        // a start, who was not heard yet does, or every server of the site would connect.
+        const bool alive =
+            view.id == site.self || view.state == mesh::State::alive ||
+            (view.state == mesh::State::unknown && site.now_ms < unheard_counts_ms);
+        out.push_back({view.id, alive, record != nullptr && record->reaches_coordinator});
     }
     return out;
 }

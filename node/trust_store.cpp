@@ -175,30 +175,34 @@ Result<void> TrustStore::accept_plan(const Envelope& envelope, std::int64_t now_
     }
     CLARITY_CHECK(check_no_downgrade(*next));
     Batch batch;
-    if (plan_) {
-        const auto current = held_.find(plan_digest_);
-        if (current != held_.end()) batch.put(previous_plan_key, current->second.bytes);
-        previous_manifests_ = plan_->manifests;
-    }
+    const auto previous = plan_ ? plan_->manifests : previous_manifests_;
+    const auto current = held_.find(plan_digest_);
+    if (plan_ && current != held_.end()) batch.put(previous_plan_key, current->second.bytes);
     batch.put(plan_key, envelope.encode());
+    const auto unneeded = manifests_beside(next->manifests, previous);
+    for (const auto& digest : unneeded) batch.erase(key_of_manifest(digest));
+    CLARITY_CHECK(store_->apply(batch, Sync::yes));  // before anything here believes in it
+    previous_manifests_ = previous;
     plan_ = *std::move(next);
     plan_digest_ = envelope.digest();
-    forget_old_manifests(batch);
-    CLARITY_CHECK(store_->apply(batch, Sync::yes));
+    for (const auto& digest : unneeded) {
+        manifests_.erase(digest);
+        held_.erase(digest);
+    }
     drop("plan");
     hold("plan", site_, plan_->seq, envelope);
     return {};
 }
 
-void TrustStore::forget_old_manifests(Batch& batch) {
-    std::set<Digest> needed(plan_->manifests.begin(), plan_->manifests.end());
-    needed.insert(previous_manifests_.begin(), previous_manifests_.end());
-    std::erase_if(manifests_, [&](const auto& each) {
-        if (needed.contains(each.first)) return false;
-        batch.erase(key_of_manifest(each.first));
-        held_.erase(each.first);
-        return true;
-    });
+std::vector<Digest> TrustStore::manifests_beside(const std::vector<Digest>& current,
+                                                 const std::vector<Digest>& previous) const {
+    std::set<Digest> needed(current.begin(), current.end());
+    needed.insert(previous.begin(), previous.end());
+    std::vector<Digest> out;
+    for (const auto& [digest, manifest] : manifests_) {
+        if (!needed.contains(digest)) out.push_back(digest);
+    }
+    return out;
 }
 
 Result<void> TrustStore::accept_manifest(const Envelope& envelope) {

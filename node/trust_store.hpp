@@ -70,7 +70,9 @@ class TrustStore {
     [[nodiscard]] Result<void> load();
     [[nodiscard]] Result<void> load_documents();
     [[nodiscard]] Result<void> check_no_downgrade(const Plan& next) const;
-    void forget_old_manifests(Batch& batch);
+    /// Held manifests that neither list names.
+    [[nodiscard]] std::vector<Digest> manifests_beside(const std::vector<Digest>& current,
+                                                       const std::vector<Digest>& previous) const;
     void hold(std::string kind, std::string key, std::uint64_t version, const Envelope& envelope);
     void drop(std::string_view kind);
 

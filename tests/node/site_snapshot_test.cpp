@@ -49,6 +49,17 @@ TEST_CASE("site: what the mesh knows becomes views, claims and gates with ages a
     CHECK_FALSE(candidates[2].alive);
 }
 
+TEST_CASE("site: members not heard yet keep a fresh start from connecting, for a moment only") {
+    Roster roster;
+    const std::map<std::string, Record> records;
+    SiteSnapshot site{&roster, "s1", 500, {{"s2", mesh::State::unknown, -1, "", 0},
+                                           {"s3", mesh::State::suspect, 100, "s2", 1}}, &records};
+    CHECK(uplink_candidates(site)[0].alive);
+    CHECK_FALSE(uplink_candidates(site)[1].alive);
+    site.now_ms = 3000;
+    CHECK_FALSE(uplink_candidates(site)[0].alive);
+}
+
 TEST_CASE("plan: it is applied once the manifests of this server's own services are here") {
     const Digest one = *Digest::from(Bytes(32, '1'));
     const Digest two = *Digest::from(Bytes(32, '2'));
