@@ -28,15 +28,15 @@ Result<std::string> pinned_ca(const EnrolSettings& settings, const JoinToken& to
     return ca_pem;
 }
 
-Result<Json> post_enrol(const EnrolSettings& settings, const Identity& identity,
-                        const std::string& ca_pem) {
+Result<Json> post_enrol(const EnrolSettings& settings, const JoinToken& token,
+                        const Identity& identity, const std::string& ca_pem) {
     CLARITY_TRY(const auto csr, x509::make_csr(identity.key, settings.server));
     HttpRequest request;
     request.method = "POST";
     request.url = settings.coordinator_url + "/api/v1/enrol";
     request.ca_pem = ca_pem;
     request.timeout_ms = settings.timeout_ms;
-    request.headers = {{"Authorization", "Bearer " + settings.token},
+    request.headers = {{"Authorization", "Bearer " + token.encode()},
                        {"Content-Type", "application/json"}};
     request.body = to_text(Json{{"server", settings.server},
                                 {"csr_pem", csr},
@@ -67,7 +67,7 @@ Result<Enrolment> enrol(const EnrolSettings& settings, const Identity& identity)
     auto token = JoinToken::decode(settings.token);
     if (!token) return fail_within("join token", std::move(token));
     CLARITY_TRY(const auto ca_pem, pinned_ca(settings, *token));
-    CLARITY_TRY(const auto answer, post_enrol(settings, identity, ca_pem));
+    CLARITY_TRY(const auto answer, post_enrol(settings, *token, identity, ca_pem));
 
     Enrolment out{.identity = identity, .roots = {}, .roster = {}};
     out.identity.ca_pem = ca_pem;

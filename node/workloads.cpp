@@ -71,16 +71,6 @@ struct Workloads::Impl : std::enable_shared_from_this<Workloads::Impl> {
         return out;
     }
 
-    void log_arrival(const Digest& sha256) const {
-        for (const auto& holding : swarm->holdings()) {
-            if (holding.sha256 != sha256) continue;
-            log::info_for(plan.correlation_id,
-                          "{}@{} is here and checked: {} bytes, {} from the origin, {} from peers",
-                          holding.artifact, holding.version, holding.size_bytes, holding.wan_bytes,
-                          holding.lan_bytes);
-        }
-    }
-
     SwarmCallbacks swarm_callbacks() {
         const auto self = weak_from_this();
         SwarmCallbacks out;
@@ -88,7 +78,6 @@ struct Workloads::Impl : std::enable_shared_from_this<Workloads::Impl> {
             const auto me = self.lock();
             if (!me) return;
             me->fetch_errors.erase(sha256);
-            me->log_arrival(sha256);
             if (me->deployment) me->deployment->artifact_ready(sha256, path);
             me->changed();
         };

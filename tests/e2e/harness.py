@@ -129,7 +129,7 @@ rest:
   listen: {self.centre}:8470
   public_url: https://{self.centre}:8470
 control:
-  listen: tcp://{self.centre}:8471
+  listen: {self.centre}:8471
   advertise: tcp://{self.centre}:8471
 """)
         self.spawn("coordinator", "centre", self.bin / "orchestrix", "--config", conf)
@@ -160,7 +160,7 @@ control:
     # Agents --------------------------------------------------------------------------------
 
     def write_agent(self, name, extra=""):
-        token = json.loads(self.cli("token", "create", "--site", SITE, "--server", name,
+        token = json.loads(self.cli("token", "create", SITE, "--server", name,
                                     "-o", "json"))["token"]
         home = self.dir / name
         home.mkdir(exist_ok=True)
@@ -180,7 +180,7 @@ swarm:
 http:
   listen: {address}:8474
 service_manager: builtin
-docker_socket: {self.dir}/docker.sock
+docker_socket: {home}/docker.sock
 {extra}""")
 
     def start_agent(self, name):
@@ -202,7 +202,7 @@ docker_socket: {self.dir}/docker.sock
     def status(self, name=None):
         """Status JSON by the agent's local socket, or from the coordinator; None if no answer."""
         if name is None:
-            arguments = ["status", "--site", SITE, "-o", "json"]
+            arguments = ["status", SITE, "-o", "json"]
         else:
             arguments = ["status", "--socket", self.dir / name / "run" / "query.sock", "-o", "json"]
         text = self.cli(*arguments, "--timeout", "5", code=None, host=name or "centre")

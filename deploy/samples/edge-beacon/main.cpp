@@ -26,7 +26,8 @@ std::map<std::string, std::string> read_settings(const char* path) {
         const auto trim = [](std::string text) {
             const auto first = text.find_first_not_of(" \t");
             const auto last = text.find_last_not_of(" \t\r");
-            return first == std::string::npos ? std::string() : text.substr(first, last - first + 1);
+            return first == std::string::npos ? std::string()
+                                              : text.substr(first, last - first + 1);
         };
         out[trim(line.substr(0, equals))] = trim(line.substr(equals + 1));
     }
@@ -72,7 +73,8 @@ int main(int argc, char** argv) {
     auto settings = read_settings(argv[1]);
     const char* token = std::getenv("BEACON_TOKEN");
     if (settings["listen"].empty() || settings["port"].empty() || token == nullptr) {
-        std::fprintf(stderr, "edge-beacon: needs listen and port in %s, and BEACON_TOKEN\n", argv[1]);
+        std::fprintf(stderr, "edge-beacon: needs listen and port in %s, and BEACON_TOKEN\n",
+                     argv[1]);
         return 1;
     }
     const int server = listen_on(settings["listen"], std::atoi(settings["port"].c_str()));
