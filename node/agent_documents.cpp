@@ -121,7 +121,8 @@ Result<std::string> Agent::Impl::take_document(const std::string& kind, const By
 void Agent::Impl::load_nonces() {
     const auto now_s = unix_ms() / 1000;
     Batch old;
-    const auto scanned = store.scan(nonce_prefix, [&](std::string_view key, std::string_view value) {
+    const auto scanned = store.scan(nonce_prefix, [&](std::string_view key,
+                                                      std::string_view value) {
         const auto expiry = std::strtoll(std::string(value).c_str(), nullptr, 10);
         if (expiry < now_s) old.erase(key);
         else nonces[std::string(key.substr(nonce_prefix.size()))] = expiry;

@@ -10,7 +10,8 @@ constexpr std::int64_t unheard_counts_ms = 3000;
 /// Of a member's last sign of life; -1 = never.
 std::int64_t age_of(const SiteSnapshot& site, const mesh::MemberView& view) {
     if (view.id == site.self) return 0;
-    return view.last_heard_ms < 0 ? -1 : std::max<std::int64_t>(0, site.now_ms - view.last_heard_ms);
+    if (view.last_heard_ms < 0) return -1;
+    return std::max<std::int64_t>(0, site.now_ms - view.last_heard_ms);
 }
 
 const Record* record_of(const SiteSnapshot& site, const std::string& server_id) {

@@ -19,7 +19,7 @@ namespace clarity {
 struct UplinkTimes {
     std::int64_t report_min_ms = 250;     ///< between two reports of changes
     std::int64_t report_max_ms = 10'000;  ///< without changes: the ages
-    std::int64_t fetch_timeout_ms = 5'000;  ///< without progress: asked again, from where it stopped
+    std::int64_t fetch_timeout_ms = 5'000;  ///< without progress: asked again, for the rest
     std::size_t fetches_max = 8;
 };
 

@@ -170,7 +170,7 @@ Result<std::optional<Bytes>> Assembler::add(const Body& body) {
                     body.total_bytes);
     }
     total_bytes_ = body.total_bytes;
-    if (body.offset > bytes_.size()) return fail(Errc::invalid, "a part of the document is missing");
+    if (body.offset > bytes_.size()) return fail(Errc::invalid, "a part of it is missing");
     const std::size_t known = bytes_.size() - body.offset;
     if (known < body.bytes.size()) bytes_.append(body.bytes, known);
     if (bytes_.size() > total_bytes_) return fail(Errc::invalid, "document is longer than it says");

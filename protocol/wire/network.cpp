@@ -23,7 +23,8 @@ std::string bind_advice(int error, const std::string& setting) {
         case EADDRNOTAVAIL:
             return fmt::format("is no address of this host; change {}", setting);
         case EACCES: return "may not be bound; start as root or take a port above 1023";
-        default: return fmt::format("cannot be bound: {} (setting {})", zmq_strerror(error), setting);
+        default:
+            return fmt::format("cannot be bound: {} (setting {})", zmq_strerror(error), setting);
     }
 }
 

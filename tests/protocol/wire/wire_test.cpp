@@ -33,8 +33,8 @@ class Loop {
         const auto deadline = std::chrono::steady_clock::now() + most;
         while (!done()) {
             std::unique_lock lock(mutex_);
-            if (!changed_.wait_until(lock, std::min(deadline, std::chrono::steady_clock::now() + 20ms),
-                                     [&] { return !queue_.empty(); })) {
+            const auto soon = std::min(deadline, std::chrono::steady_clock::now() + 20ms);
+            if (!changed_.wait_until(lock, soon, [&] { return !queue_.empty(); })) {
                 if (std::chrono::steady_clock::now() >= deadline) return done();
                 continue;
             }
