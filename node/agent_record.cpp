@@ -77,6 +77,10 @@ std::string Agent::Impl::metrics_text() {
         metrics.set(std::string("orchestrix_agent_") + name, help, static_cast<double>(value),
                     labels);
     };
+    const auto total = [&](const char* name, const char* help, auto value) {
+        metrics.rise_to(fmt::format("orchestrix_agent_{}_total", name), help,
+                        static_cast<double>(value));
+    };
     std::map<mesh::State, int> states;
     for (const auto& member : mesh->mesh().members()) {
         ++states[member.id == identity.server_id ? mesh::State::alive : member.state];
@@ -109,17 +113,19 @@ std::string Agent::Impl::metrics_text() {
     gauge("cache_bytes", "Bytes in the artifact cache", totals.cache_bytes);
     gauge("swarm_connections", "Peers connected in the swarm", totals.swarm_connections);
     const auto counts = mesh->mesh().counters();
-    gauge("mesh_frames_sent", "Mesh frames sent since the start", counts.frames_sent);
-    gauge("mesh_bytes_sent", "Mesh bytes sent since the start", counts.bytes_sent);
-    gauge("mesh_frames_received", "Mesh frames received since the start", counts.frames_received);
-    gauge("mesh_records_refused", "Records refused since the start", counts.records_refused);
+    total("mesh_frames_sent", "Mesh frames sent", counts.frames_sent);
+    total("mesh_bytes_sent", "Mesh bytes sent", counts.bytes_sent);
+    total("mesh_frames_received", "Mesh frames received", counts.frames_received);
+    gauge("mesh_records_received", "Newer records of others taken",
+          counts.records_received);
+    total("mesh_records_refused", "Records refused", counts.records_refused);
     const auto& wire = net->counters();
-    gauge("wire_dropped", "Frames dropped: full queue, slow peer, unknown key, malformed",
+    total("wire_dropped", "Frames dropped: full queue, slow peer, unknown key, malformed",
           wire.dropped_full + wire.dropped_slow + wire.dropped_unauthorised +
               wire.dropped_malformed);
-    gauge("wire_connections_cut", "Connections cut: revoked key or endless message",
+    total("wire_connections_cut", "Connections cut: revoked key or endless message",
           wire.connections_cut.load());
-    gauge("wire_reconnects", "Sockets made anew after a refusal", wire.reconnects.load());
+    total("wire_reconnects", "Sockets made anew after a refusal", wire.reconnects.load());
     return metrics.text();
 }
 

@@ -5,6 +5,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+
 namespace clarity {
 
 struct Metrics::Families {
@@ -19,6 +21,13 @@ void Metrics::add(const std::string& name, const std::string& help, double amoun
     // Registering an existing family or metric returns the one that is there.
     prometheus::BuildCounter().Name(name).Help(help).Register(families_->registry).Add(labels)
         .Increment(amount);
+}
+
+void Metrics::rise_to(const std::string& name, const std::string& help, double total,
+                      const Labels& labels) {
+    auto& counter =
+        prometheus::BuildCounter().Name(name).Help(help).Register(families_->registry).Add(labels);
+    counter.Increment(std::max(0.0, total - counter.Value()));
 }
 
 void Metrics::set(const std::string& name, const std::string& help, double value,

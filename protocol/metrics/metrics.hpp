@@ -18,6 +18,9 @@ class Metrics {
     /// Adds to a counter; the first call declares it with its help text.
     void add(const std::string& name, const std::string& help, double amount = 1,
              const Labels& labels = {});
+    /// Brings a counter up to a total that is counted elsewhere; a lower one changes nothing.
+    void rise_to(const std::string& name, const std::string& help, double total,
+                 const Labels& labels = {});
     /// Sets a gauge.
     void set(const std::string& name, const std::string& help, double value,
              const Labels& labels = {});
