@@ -33,18 +33,9 @@ void read_config(yaml::Map& map, Config& out) {
 
 Result<LoadedConfig> parse_config(const std::string& path, const std::string& text) {
     LoadedConfig out;
-    yaml::Problems problems;
-    if (const auto tree = yaml::parse(path, text, problems)) {
-        yaml::Map map(path, *tree, problems, "coordinator.yml");
-        read_config(map, out.config);
-        map.finish();
-    }
-    std::string errors;
-    for (const auto& problem : problems.sorted()) {
-        if (problem.severity == yaml::Severity::warning) out.warnings.push_back(problem.text());
-        else errors += (errors.empty() ? "" : "\n") + problem.text();
-    }
-    if (!errors.empty()) return fail(Errc::invalid, "{}", errors);
+    CLARITY_TRY(out.warnings,
+                yaml::read_settings(path, text, "coordinator.yml",
+                                    [&](yaml::Map& map) { read_config(map, out.config); }));
     return out;
 }
 

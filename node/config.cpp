@@ -78,18 +78,9 @@ std::string own_hostname() {
 
 Result<LoadedAgentConfig> parse_agent_config(const std::string& path, const std::string& text) {
     LoadedAgentConfig out;
-    yaml::Problems problems;
-    if (const auto tree = yaml::parse(path, text, problems)) {
-        yaml::Map map(path, *tree, problems, "agent.yml");
-        read_config(map, out.config);
-        map.finish();
-    }
-    std::string errors;
-    for (const auto& problem : problems.sorted()) {
-        if (problem.severity == yaml::Severity::warning) out.warnings.push_back(problem.text());
-        else errors += (errors.empty() ? "" : "\n") + problem.text();
-    }
-    if (!errors.empty()) return fail(Errc::invalid, "{}", errors);
+    CLARITY_TRY(out.warnings,
+                yaml::read_settings(path, text, "agent.yml",
+                                    [&](yaml::Map& map) { read_config(map, out.config); }));
     auto& config = out.config;
     if (config.mesh_advertise.empty()) config.mesh_advertise = config.mesh_listen;
     if (config.swarm_advertise.empty()) config.swarm_advertise = config.swarm_listen;

@@ -220,4 +220,23 @@ void Map::finish() {
     }
 }
 
+Result<std::vector<std::string>> read_settings(std::string_view file, std::string_view text,
+                                               std::string_view what,
+                                               const std::function<void(Map&)>& read) {
+    Problems problems;
+    if (const auto tree = parse(file, text, problems)) {
+        Map map(file, *tree, problems, what);
+        read(map);
+        map.finish();
+    }
+    std::vector<std::string> warnings;
+    std::string errors;
+    for (const auto& problem : problems.sorted()) {
+        if (problem.severity == Severity::warning) warnings.push_back(problem.text());
+        else errors += (errors.empty() ? "" : "\n") + problem.text();
+    }
+    if (!errors.empty()) return fail(Errc::invalid, "{}", errors);
+    return warnings;
+}
+
 }  // namespace clarity::yaml

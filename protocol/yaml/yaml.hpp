@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -165,6 +166,14 @@ class Map {
     std::string what_;
     std::vector<std::string> asked_;
 };
+
+/// A settings file in one go: `read` takes its keys from the map. Gives the warnings (unknown keys,
+/// each with the nearest known name); the error has a line per problem. `what` names the file's
+/// kind in messages ("agent.yml").
+[[nodiscard]] Result<std::vector<std::string>> read_settings(std::string_view file,
+                                                             std::string_view text,
+                                                             std::string_view what,
+                                                             const std::function<void(Map&)>& read);
 
 /// A scalar's reading as a whole number or a truth value; nothing when it is neither.
 [[nodiscard]] std::optional<std::int64_t> to_integer(const Value& value);

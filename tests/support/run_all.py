@@ -95,6 +95,8 @@ def fuzz(tally):
     corpus.mkdir(exist_ok=True)
     for golden in (ROOT / "tests/data").glob("*.hex"):
         (corpus / golden.stem).write_bytes(bytes.fromhex(golden.read_text().strip()))
+    for sample in (ROOT / "deploy/samples/telecom").rglob("*.yml"):
+        (corpus / f"{sample.parent.name}-{sample.name}").write_bytes(sample.read_bytes())
     for program in sorted((ROOT / "build/fuzz/bin").glob("fuzz_*")):
         started = time.monotonic()
         code, text = run([str(program), str(corpus), f"-max_total_time={seconds}", "-max_len=65536",
