@@ -165,6 +165,7 @@ struct Counters {
     std::uint64_t dropped_version = 0;     ///< another protocol version
     std::uint64_t dropped_site = 0;        ///< another site's frame
     std::uint64_t dropped_stranger = 0;    ///< sender not in the roster (or we are not)
+    std::uint64_t records_received = 0;    ///< newer ones of others, verified and stored
     std::uint64_t records_refused = 0;     ///< verify_record said no, or too large
     std::uint64_t equivocations = 0;
     std::uint64_t documents_refused = 0;   ///< verify_document said no

@@ -116,6 +116,7 @@ std::size_t Records::take(Index from, std::span<const RecordBody> bodies) {
                     break;
                 }
                 store(owner, body.version, body.bytes, hash);
+                ++out_.counters.records_received;
                 out_.effects.push_back(RecordReceived{owner.id, body.version, body.bytes});
                 stored_(body.owner, from_key);
                 break;
