@@ -1,64 +1,20 @@
 """A plan published at the centre runs at a site of four, each artifact pulled once over 50 Mbit/s."""
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
 
 import inventories
 import samples
-from harness import (CLIENT, SITE, Failure, Site, Skip, expect, main, wait_for)
+from harness import SITE, Skip, expect, main, wait_for
+from scenes import PUBLISH, apply, http, service_of, set_up
 
 WAN_MBIT = 50
-PUBLISH = ("publish", SITE, "-e", "prod", "--yes", "--timeout", "240s")
 
 
 def wan_bound_s(size_bytes):
     return size_bytes * 8 / (WAN_MBIT * 1e6)
-
-
-def set_up(build, services, files, **options):
-    """A site with everything running and nothing published yet."""
-    site = Site(build, **options)
-    try:
-        for name, path in files.items():
-            shutil.copy(path, site.www / name)
-        site.start_origin()
-        state = site.start_coordinator()
-        site.log_in(state)
-        site.services = services
-        apply(site)
-        site.cli("secret", "set", "--client", CLIENT, "beacon_token", "--stdin",
-                 stdin="hunter2-hunter2")
-        for name, (kind, version, _) in services.items():
-            site.cli("artifact", "add", f"{name}@{version}", "--type", kind, "--repository",
-                     "origin", "--path", f"{name}-{version}", files[f"{name}-{version}"])
-        site.start_agents()
-        return site
-    except BaseException:
-        site.__exit__(Failure, Failure("set-up"), None)
-        raise
-
-
-def apply(site, config="greeting: hello\n"):
-    inventories.write(site.inventory, f"http://{site.origin}", site.address, site.services, config)
-    site.cli("apply", site.inventory, "--yes")
-
-
-def http(site, host, url):
-    done = subprocess.run([*site.net.enter(host), "curl", "-s", "-m", "3", url],
-                          capture_output=True, text=True)
-    return done.stdout
-
-
-def service_of(status, server, name):
-    for each in status["servers"]:
-        if each["server"] == server:
-            for service in each["services"]:
-                if service["artifact"] == name:
-                    return service
-    return None
 
 
 def probe(site):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 def write(folder, origin_url, servers, services, config="greeting: hello\n"):
     """`servers`: hostname → address. `services`: the profile's text by artifact id, with its type
-    and version: {id: (type, version, configuration text)}."""
+    and version: {id: (type, version, configuration text[, hostnames it is for])}."""
     folder = Path(folder)
 
     def put(name, text):
@@ -28,18 +28,20 @@ def write(folder, origin_url, servers, services, config="greeting: hello\n"):
         for number, (name, address) in enumerate(servers.items(), 1)))
     put("artifacts/registry.yml", "artifacts:\n" + "".join(
         f"  - id: {name}\n    name: {name}\n    type: {kind}\n    repository: origin\n"
-        for name, (kind, _, _) in services.items()))
+        for name, (kind, *_) in services.items()))
     put("artifacts/versions.yml", "versions:\n" + "".join(
         f"  - artifact_id: {name}\n    version: {version}\n    repository: origin\n"
-        f"    path: {name}-{version}\n" for name, (_, version, _) in services.items()))
+        f"    path: {name}-{version}\n" for name, (_, version, *_) in services.items()))
     for old in (folder / "profiles/prod").glob("*.yml"):
         old.unlink()
-    for name, (_, version, configuration) in services.items():
+    for name, (_, version, configuration, *where) in services.items():
+        targets = "".join(f"        - hostname: {host}\n" for host in where[0]) if where else ""
         indented = "".join("        " + line + "\n" for line in configuration.splitlines())
         put(f"profiles/prod/{name}.yml", f"deployment_profile:\n  id: acme-prod-{name}\n"
             f"  client_id: acme\n  environment: prod\n  artifacts:\n"
             f"    - artifact_id: {name}\n      version: {version}\n"
-            f"      configuration:\n{indented}")
+            f"      configuration:\n{indented}"
+            + (f"      target_servers:\n{targets}" if targets else ""))
     put("templates/beacon.conf", "listen = ${CONFIG:server.management_ip}\nport = 8080\n"
         "greeting = ${CONFIG:greeting}\ndatacenter = ${CONFIG:datacenter.code}\n")
     put("templates/prometheus.yml", "global:\n  scrape_interval: 5s\nscrape_configs:\n"

@@ -1,5 +1,5 @@
 """Artifacts for end-to-end tests, made once per build folder and reused."""
-import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -26,14 +26,10 @@ def docker_image(build):
     return _make(build, "hello-docker.tar", "make-docker-image")
 
 
-def noise(path, size_bytes):
-    """A file that no compression or deduplication makes smaller; the same bytes every time."""
-    block = bytearray(os.urandom(1 << 20))
+def noise(path, size_bytes, seed=1):
+    """A file that no compression or deduplication makes smaller; per seed the same every time."""
+    source = random.Random(seed)
     with open(path, "wb") as file:
-        written = 0
-        while written < size_bytes:
-            block[:8] = written.to_bytes(8, "little")
-            part = block[:min(len(block), size_bytes - written)]
-            file.write(part)
-            written += len(part)
+        for begin in range(0, size_bytes, 1 << 20):
+            file.write(source.randbytes(min(1 << 20, size_bytes - begin)))
     return path
