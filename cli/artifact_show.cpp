@@ -54,9 +54,7 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     CLARITY_TRY(const auto api, session.api());
     CLARITY_TRY(const auto digest, digest_of(api, name));
     CLARITY_TRY(const auto answer, api.get("/api/v1/manifests/" + url_encode(digest)));
-    CLARITY_TRY(const auto text, json_get<std::string>(answer, "envelope"));
-    CLARITY_TRY(const auto bytes, from_base64(text));
-    CLARITY_TRY(const auto envelope, Envelope::decode(bytes));
+    CLARITY_TRY(const auto envelope, envelope_from(answer));
     CLARITY_TRY(const auto root, session.root());
     // Not merely shown: checked as an agent would, so that a bad one is noticed here.
     CLARITY_TRY(const auto manifest, verify_manifest(root, envelope));

@@ -69,6 +69,17 @@ std::size_t signatures_of(const Root& root, const Envelope& envelope) {
     return signers.size();
 }
 
+std::string signatures_text(const Root* before, const Root& root, const Envelope& envelope) {
+    const auto count = [&](const Root& by) {
+        const auto* role = by.find(role::root);
+        return fmt::format("{} of {}", signatures_of(by, envelope),
+                           role == nullptr ? 1 : role->threshold);
+    };
+    if (before == nullptr) return count(root) + " signatures";
+    return fmt::format("{} signatures by version {}'s keys, {} by its own", count(*before),
+                       before->version, count(root));
+}
+
 Result<void> upload_root(Session& session, const Envelope& envelope) {
     CLARITY_TRY(const auto api, session.api());
     const auto bytes = envelope.encode();

@@ -28,6 +28,10 @@ struct RoleKey {
 /// How many of the root role's keys have signed.
 [[nodiscard]] std::size_t signatures_of(const Root& root, const Envelope& envelope);
 
+/// "1 of 2 signatures by version 1's keys, 2 of 2 by its own". `before` is null for a first root.
+[[nodiscard]] std::string signatures_text(const Root* before, const Root& root,
+                                          const Envelope& envelope);
+
 /// Gives it to the coordinator and remembers it. The caller has verified it.
 [[nodiscard]] Result<void> upload_root(Session& session, const Envelope& envelope);
 

@@ -4,10 +4,13 @@
 namespace clarity::cli {
 namespace {
 
-Result<Root> verify(Session& session, const Root& root, const Envelope& envelope) {
-    if (root.version == 1) return verify_first_root(envelope);
-    CLARITY_TRY(const auto current, session.root());
-    return verify_next_root(current, envelope);
+/// The root that this one has to follow, where it can be had; none for a first root.
+std::optional<Root> predecessor(Session& session, const Root& root) {
+    if (root.version == 1) return std::nullopt;
+    auto current = session.root();
+    if (!current) current = session.stored_root();
+    if (!current || current->version + 1 != root.version) return std::nullopt;
+    return *std::move(current);
 }
 
 Result<ExitCode> run(Session& session, const Arguments& arguments) {
@@ -22,15 +25,19 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     CLARITY_CHECK(session.confirm("Sign it with " + key_path + "?"));
     envelope.sign(key);
     CLARITY_CHECK(write_root_file(path, envelope));
-    const auto* role = root.find(role::root);
-    const auto signatures = signatures_of(root, envelope);
-    const auto threshold = role == nullptr ? 1 : role->threshold;
-    session.note("{}: {} of {} signatures", path, signatures, threshold);
+    const auto before = predecessor(session, root);
+    session.note("{}: {}", path, signatures_text(before ? &*before : nullptr, root, envelope));
     session.emit(json, [&] { return root_text(json); });
-    if (signatures < threshold || arguments.has("no-upload")) return ExitCode::done;
-    CLARITY_CHECK(verify(session, root, envelope));
+    if (arguments.has("no-upload")) return ExitCode::done;
+    if (root.version > 1 && !before) {
+        session.note("not uploaded: the coordinator's root, which it has to follow, is not version "
+                     "{}", root.version - 1);
+        return ExitCode::done;
+    }
+    const auto complete = before ? verify_next_root(*before, envelope) : verify_first_root(envelope);
+    if (!complete) return ExitCode::done;  // signatures are missing, as was said
     CLARITY_CHECK(upload_root(session, envelope));
-    session.note("uploaded");
+    session.note("uploaded: root version {} is in force", root.version);
     return ExitCode::done;
 }
 
@@ -39,7 +46,7 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
 Command root_sign_command() {
     return {.path = "root sign",
             .summary = "add a signature to a root file; upload it once it has enough",
-            .arguments = {positional("FILE", "as root init wrote it"),
+            .arguments = {positional("FILE", "as root init or root next wrote it"),
                           option("key", "FILE", "default: keys/root.key"),
                           flag("no-upload", "only sign")},
             .run = run};

@@ -8,6 +8,8 @@
 namespace clarity::cli {
 namespace {
 
+constexpr std::uint64_t root_chain_max = 1000;
+
 std::string without_line_end(std::string text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
     return text;
@@ -108,6 +110,24 @@ Result<Root> Session::stored_root() const {
     return Root::decode(envelope.payload);
 }
 
+Result<Envelope> envelope_from(const Json& answer) {
+    CLARITY_TRY(const auto text, json_get<std::string>(answer, "envelope"));
+    CLARITY_TRY(const auto bytes, from_base64(text));
+    return Envelope::decode(bytes);
+}
+
+Result<std::vector<Envelope>> Session::root_chain(std::uint64_t from, std::uint64_t to) const {
+    CLARITY_TRY(const auto coordinator, api());
+    std::vector<Envelope> out;
+    for (auto version = from; version <= to; ++version) {
+        CLARITY_TRY(const auto answer,
+                    coordinator.get(fmt::format("/api/v1/root?version={}", version)));
+        CLARITY_TRY(auto envelope, envelope_from(answer));
+        out.push_back(std::move(envelope));
+    }
+    return out;
+}
+
 Result<Root> Session::root() {
     CLARITY_TRY(auto context, store_.context());
     CLARITY_TRY(const auto coordinator, api());
@@ -118,25 +138,34 @@ Result<Root> Session::root() {
         return fail(Errc::not_found, "the coordinator has no root yet: run clarity root init");
     }
     if (!answer) return tl::unexpected<Error>(std::move(answer).error());
-    CLARITY_TRY(const auto text, json_get<std::string>(*answer, "envelope"));
-    CLARITY_TRY(const auto bytes, from_base64(text));
-    if (bytes == context.root) return stored_root();
-    CLARITY_TRY(const auto envelope, Envelope::decode(bytes));
-    Result<Root> next;
-    if (context.root.empty()) {
-        next = verify_first_root(envelope);  // trusted with the CA, on first use
-    } else {
-        CLARITY_TRY(const auto current, stored_root());
-        next = verify_next_root(current, envelope);
+    CLARITY_TRY(const auto newest, envelope_from(*answer));
+    CLARITY_TRY(const auto claimed, Root::decode(newest.payload));
+    std::optional<Root> trusted;
+    if (!context.root.empty()) {
+        CLARITY_TRY(trusted, stored_root());
+        CLARITY_TRY(const auto held, Envelope::decode(context.root));
+        if (held.digest() == newest.digest()) return *trusted;
     }
-    if (!next) {
-        return tl::unexpected<Error>(std::move(next).error().within(
-            "the coordinator's root does not follow the one of your login; if its change is "
-            "known to you, log in again"));
+    const auto from = trusted ? trusted->version + 1 : 1;
+    std::vector<Envelope> chain;
+    if (claimed.version > from && claimed.version - from < root_chain_max) {
+        CLARITY_TRY(chain, root_chain(from, claimed.version - 1));
     }
-    context.root = bytes;
+    chain.push_back(newest);
+    for (const auto& envelope : chain) {
+        // The first is trusted with the CA, on first use; each other by the one before it.
+        auto next = trusted ? verify_next_root(*trusted, envelope) : verify_first_root(envelope);
+        if (!next) {
+            next.error().code = Errc::bad_signature;
+            return tl::unexpected<Error>(std::move(next).error().within(
+                "the coordinator's root does not follow the one of your login; if its change is "
+                "known to you, run clarity login with --new-root"));
+        }
+        trusted = *std::move(next);
+    }
+    context.root = newest.encode();
     CLARITY_CHECK(store_.save(context));
-    return next;
+    return *trusted;
 }
 
 Result<std::string> site_path(std::string_view site) {
@@ -184,9 +213,7 @@ Result<Roster> Session::refresh_roster(const std::string& site) {
     CLARITY_TRY(const auto coordinator, api());
     CLARITY_TRY(const auto trusted, root());
     CLARITY_TRY(const auto answer, coordinator.get("/api/v1/sites/" + path + "/roster"));
-    CLARITY_TRY(const auto text, json_get<std::string>(answer, "envelope"));
-    CLARITY_TRY(const auto bytes, from_base64(text));
-    CLARITY_TRY(const auto envelope, Envelope::decode(bytes));
+    CLARITY_TRY(const auto envelope, envelope_from(answer));
     CLARITY_TRY(auto roster, verify_roster(trusted, site, envelope));
     CLARITY_CHECK(store_.save_roster(site, envelope));
     return roster;

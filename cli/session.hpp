@@ -59,9 +59,13 @@ class Session {
     /// Reads a key file, asking for its passphrase where it has one.
     [[nodiscard]] Result<SigningKey> open_key(const std::string& path, const std::string& what);
 
-    /// The newest root, verified as a successor of the one that login pinned; stored when newer.
+    /// The newest root, every version since the stored one (without one: since the first) verified
+    /// as its predecessor's successor; stored when newer.
     /// Errors: not_found while the coordinator has none, bad_signature when it does not follow.
     [[nodiscard]] Result<Root> root();
+    /// Envelopes of the versions `from` to `to` of the coordinator's roots, not verified.
+    [[nodiscard]] Result<std::vector<Envelope>> root_chain(std::uint64_t from,
+                                                           std::uint64_t to) const;
     /// The last verified root on this machine, without asking anybody.
     [[nodiscard]] Result<Root> stored_root() const;
 
@@ -79,6 +83,9 @@ class Session {
     ConfigStore store_;
     std::optional<std::string> passphrase_;  ///< asked once, tried for every key
 };
+
+/// The "envelope" of an answer, decoded.
+[[nodiscard]] Result<Envelope> envelope_from(const Json& answer);
 
 /// "client/datacenter" for a path: both parts percent-encoded.
 [[nodiscard]] Result<std::string> site_path(std::string_view site);

@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "coordinator/clock.hpp"
 #include "coordinator/enrolment.hpp"
 #include "coordinator/rest_api.hpp"
@@ -6,6 +8,23 @@
 
 namespace clarity::coordinator {
 namespace {
+
+Answer get_root(Api& api, Call& call) {
+    CLARITY_CHECK(api.core.trust.current());
+    const auto& chain = api.core.trust.chain();  // from version 1 on
+    const auto text = call.query("version");
+    if (text.empty()) return json_answer(envelope_json(chain.back()));
+    std::size_t version = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+    if (error != std::errc() || end != text.data() + text.size() || version < 1) {
+        return fail(Errc::invalid, "version must be a number from 1 on, not \"{}\"", text);
+    }
+    if (version > chain.size()) {
+        return fail(Errc::not_found, "there is no root version {}; the newest is {}", version,
+                    chain.size());
+    }
+    return json_answer(envelope_json(chain[version - 1]));
+}
 
 Answer put_root(Api& api, Call& call) {
     CLARITY_TRY(const auto bytes, envelope_of(call.body));
@@ -107,10 +126,8 @@ Answer add_observer(Api& api, Call& call) {
 }  // namespace
 
 void Api::add_trust_routes(Router& router) {
-    router.add("GET", "/api/v1/root", Access::admin, [this](Call&) -> Answer {
-        CLARITY_CHECK(core.trust.current());
-        return json_answer(envelope_json(core.trust.chain().back()));
-    });
+    router.add("GET", "/api/v1/root", Access::admin,
+               [this](Call& call) { return get_root(*this, call); });
     router.add("PUT", "/api/v1/root", Access::admin,
                [this](Call& call) { return put_root(*this, call); });
     router.add("GET", "/api/v1/tokens", Access::admin, [this](Call& call) -> Answer {
