@@ -10,6 +10,7 @@ namespace clarity::cli {
 [[nodiscard]] Command login_command();
 [[nodiscard]] Command root_init_command();
 [[nodiscard]] Command root_show_command();
+[[nodiscard]] Command root_next_command();
 [[nodiscard]] Command root_sign_command();
 [[nodiscard]] Command apply_command();
 [[nodiscard]] Command artifact_add_command();
@@ -21,6 +22,8 @@ namespace clarity::cli {
 [[nodiscard]] Command rollback_command();
 [[nodiscard]] Command deployments_list_command();
 [[nodiscard]] Command deployments_show_command();
+[[nodiscard]] Command deployments_export_command();
+[[nodiscard]] Command deliver_command();
 [[nodiscard]] Command agents_command();
 [[nodiscard]] Command token_create_command();
 [[nodiscard]] Command token_list_command();

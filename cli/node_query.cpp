@@ -18,12 +18,30 @@ std::string host_of(std::string_view address) {
     return std::string(port ? address.substr(0, colon) : address);
 }
 
-Result<Json> status_from(Result<Bytes> frame, const std::string& who) {
+Result<Json> answer_from(Result<Bytes> frame, const std::string& who) {
     if (!frame) return tl::unexpected<Error>(std::move(frame).error());
     auto text = query::decode_answer(*frame);
     if (!text) return tl::unexpected<Error>(std::move(text).error().within(who));
     auto json = parse_json(*text, query::answer_max_bytes);
     if (!json) return tl::unexpected<Error>(std::move(json).error().within(who));
+    return json;
+}
+
+/// The frame that answers a question over the local socket.
+Result<Bytes> ask_local(const std::string& socket, const query::Question& question,
+                        int timeout_ms) {
+    wire::AskSettings settings;
+    settings.endpoint = socket.starts_with("ipc://") ? socket : "ipc://" + socket;
+    auto frame = wire::ask(settings, query::encode(question), timeout_ms);
+    // That nobody is there, or a file's permission, is no refusal of policy.
+    if (!frame && frame.error().code == Errc::not_found) frame.error().code = Errc::network;
+    if (!frame && frame.error().code == Errc::denied) frame.error().code = Errc::io;
+    return frame;
+}
+
+Result<Json> status_from(Result<Bytes> frame, const std::string& who) {
+    auto json = answer_from(std::move(frame), who);
+    if (!json) return json;
     if (json->is_object() && json->contains("error")) {
         const auto error = json_or<Json>(*json, "error", Json::object());
         return fail(Errc::failed, "{}: {}", who,
@@ -70,13 +88,27 @@ Result<Json> ask_node(const NodeTarget& node, const SigningKey& observer, int ti
 }
 
 Result<Json> ask_socket(const std::string& path, int timeout_ms) {
-    wire::AskSettings settings;
-    settings.endpoint = path.starts_with("ipc://") ? path : "ipc://" + path;
-    const auto question = query::encode({.name = "status", .path = {}});
-    auto frame = wire::ask(settings, question, timeout_ms);
-    if (!frame && frame.error().code == Errc::not_found) frame.error().code = Errc::network;
-    if (!frame && frame.error().code == Errc::denied) frame.error().code = Errc::io;
-    return status_from(std::move(frame), path);
+    return status_from(ask_local(path, {.name = "status", .path = {}}, timeout_ms), path);
+}
+
+Result<Delivery> deliver_to_socket(const std::string& socket, const std::string& file,
+                                   int timeout_ms) {
+    const query::Question question{.name = "deliver", .path = file};
+    CLARITY_TRY(const auto json, answer_from(ask_local(socket, question, timeout_ms), socket));
+    using enum Delivery::Outcome;
+    if (json.is_object() && json.contains("accepted")) {
+        return Delivery{accepted, json_or<std::string>(json, "accepted", "")};
+    }
+    const auto error = json_or<Json>(json, "error", Json::object());
+    const auto code = json_or<std::string>(error, "code", "");
+    auto line = json_or<std::string>(error, "message", "refused without a reason");
+    if (code == name_of(Errc::exists)) return Delivery{held, std::move(line)};
+    if (code == name_of(Errc::unavailable)) return Delivery{busy, std::move(line)};
+    // The path goes along in the agent's words; only reading the file fails in these ways.
+    const bool unread = code == name_of(Errc::io) || code == name_of(Errc::not_found) ||
+                        code == name_of(Errc::denied);
+    if (unread) return fail(Errc::io, "the agent cannot read it: {}", line);
+    return Delivery{refused, std::move(line)};
 }
 
 Result<SigningKey> observer_key(const ConfigStore& store) {

@@ -26,6 +26,17 @@ struct NodeTarget {
 /// The status from a local agent's socket.
 [[nodiscard]] Result<Json> ask_socket(const std::string& path, int timeout_ms);
 
+/// What the local agent says to a document in a file of this machine.
+struct Delivery {
+    enum class Outcome { accepted, held, refused, busy };
+    Outcome outcome = Outcome::refused;
+    std::string line;  ///< the kind of what was accepted, or the agent's reason
+};
+/// Hands the document in `file` (an absolute path) to the agent on this machine. An error is one of
+/// getting there: nobody at the socket (network), a file that the agent cannot read (io).
+[[nodiscard]] Result<Delivery> deliver_to_socket(const std::string& socket,
+                                                 const std::string& file, int timeout_ms);
+
 /// This person's observer key: what nodes let in. Fails with not_found before login.
 [[nodiscard]] Result<SigningKey> observer_key(const ConfigStore& store);
 

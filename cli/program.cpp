@@ -62,7 +62,8 @@ void bind_argument(Bound& bound, const Argument& argument) {
         return;
     }
     if (argument.repeated) {
-        slot.option = bound.app->add_option(name, slot.list, help)->allow_extra_args(false);
+        const bool many = argument.kind == Argument::Kind::positional;
+        slot.option = bound.app->add_option(name, slot.list, help)->allow_extra_args(many);
     } else {
         slot.option = bound.app->add_option(name, slot.text, help);
     }

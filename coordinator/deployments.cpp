@@ -172,6 +172,15 @@ const DeploymentRow* Deployments::find(const std::string& id) const {
     return at == rows_.end() ? nullptr : &at->second;
 }
 
+Result<Bytes> Deployments::envelope(const std::string& id) const {
+    const auto* row = find(id);
+    if (row == nullptr) return fail(Errc::not_found, "there is no deployment {}", id);
+    CLARITY_TRY(auto bytes, store_->get(schema::key(schema::plan,
+                                                    {row->site, schema::number(row->seq)})));
+    if (!bytes) return fail(Errc::io, "deployment {}: its plan is missing in the store", id);
+    return *std::move(bytes);
+}
+
 const DeploymentRow* Deployments::newest(const std::string& site) const {
     const auto at = ids_.find(site);
     return at == ids_.end() ? nullptr : &rows_.at(at->second.rbegin()->second);

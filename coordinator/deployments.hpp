@@ -71,6 +71,8 @@ class Deployments {
     /// The newest plan of a site, or null.
     [[nodiscard]] const PublishedPlan* current(const std::string& site) const;
     [[nodiscard]] const DeploymentRow* find(const std::string& id) const;
+    /// The signed plan of a deployment, as it was published.
+    [[nodiscard]] Result<Bytes> envelope(const std::string& id) const;
     /// Newest first; `site` empty = all.
     [[nodiscard]] std::vector<const DeploymentRow*> list(const std::string& site) const;
     /// Looks at the site's records again. Returns the deployments that have just ended.

@@ -152,6 +152,11 @@ void Api::add_deployment_routes(Router& router) {
                [this](Call& call) { return create_deployment(*this, call); });
     router.add("GET", "/api/v1/deployments/{id}", Access::admin,
                [this](Call& call) { return get_deployment(*this, call); });
+    router.add("GET", "/api/v1/deployments/{id}/envelope", Access::admin,
+               [this](Call& call) -> Answer {
+                   CLARITY_TRY(const auto bytes, core.deployments.envelope(call.param("id")));
+                   return json_answer(envelope_json(bytes));
+               });
     router.add("PUT", "/api/v1/deployments/{id}/rollback", Access::admin,
                [this](Call& call) { return roll_back(*this, call); });
 }

@@ -19,7 +19,8 @@ Result<Json> deliver(const query::Question& question, Asker asker, const QuerySo
     if (!question.path.starts_with('/')) {
         return fail(Errc::invalid, "deliver: \"{}\" is no absolute path", question.path);
     }
-    CLARITY_TRY(const auto bytes, read_file(question.path, codec::document_max_bytes));
+    CLARITY_TRY(const auto contents, read_file(question.path, 2 * codec::document_max_bytes));
+    CLARITY_TRY(const auto bytes, query::document_from_file(contents));
     CLARITY_TRY(const auto kind, sources.deliver(bytes));
     return Json{{"accepted", kind}};
 }

@@ -1,6 +1,7 @@
 #include "protocol/query.hpp"
 
 #include "protocol/codec.hpp"
+#include "protocol/json.hpp"
 
 namespace clarity::query {
 
@@ -24,6 +25,13 @@ bool is(Channel channel, std::string_view frame) {
 
 std::string_view body_of(std::string_view frame) {
     return frame.empty() ? frame : frame.substr(1);
+}
+
+Result<Bytes> document_from_file(std::string_view contents) {
+    if (!contents.starts_with('{')) return Bytes(contents);
+    CLARITY_TRY(const auto json, parse_json(contents, 2 * codec::document_max_bytes));
+    CLARITY_TRY(const auto text, json_get<std::string>(json, "envelope"));
+    return from_base64(text);
 }
 
 Bytes encode(const Question& question) {

@@ -30,6 +30,10 @@ struct Question {
     std::string path = {};
 };
 
+/// The envelope's bytes from a file that people carry: the envelope itself, or JSON with it
+/// ({"envelope": base64}), as `clarity root` writes it.
+[[nodiscard]] Result<Bytes> document_from_file(std::string_view contents);
+
 /// The frame that asks.
 [[nodiscard]] Bytes encode(const Question& question);
 [[nodiscard]] Result<Question> decode_question(std::string_view frame);

@@ -1,72 +1,14 @@
 // Goal: the program and the real coordinator understand each other, from the first login on.
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <fstream>
-#include <sstream>
-#include <thread>
-
-#include "tests/cli/person.hpp"
+#include "tests/cli/real.hpp"
 
 using namespace clarity;
 using namespace clarity::test;
 
-namespace {
-
-/// A coordinator of its own on free ports, stopped at the end.
-class Coordinator {
-  public:
-    Coordinator() {
-        const auto config = folder_.write("c.yml", "state_dir: " + folder_.path() + "/state\n"
-                                                   "rest: {listen: \"127.0.0.1:0\"}\n"
-                                                   "control: {listen: \"127.0.0.1:0\"}\n");
-        const auto log = folder_.path() + "/log";
-        child_ = ::fork();
-        if (child_ == 0) {
-            if (::freopen(log.c_str(), "w", stderr) == nullptr) ::_exit(126);
-            ::execl(CLARITY_COORDINATOR, CLARITY_COORDINATOR, "--config", config.c_str(), nullptr);
-            ::_exit(127);
-        }
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        constexpr std::string_view marker = "REST API at ";
-        while (url_.empty() && std::chrono::steady_clock::now() < deadline) {
-            std::stringstream text;
-            text << std::ifstream(log).rdbuf();
-            const auto all = text.str();
-            const auto at = all.find(marker);
-            const auto end = at == std::string::npos ? at : all.find(',', at);
-            if (end != std::string::npos) {
-                url_ = all.substr(at + marker.size(), end - at - marker.size());
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));  // between two looks
-        }
-    }
-    ~Coordinator() {
-        ::kill(child_, SIGTERM);
-        ::waitpid(child_, nullptr, 0);
-    }
-    [[nodiscard]] const std::string& url() const { return url_; }
-    [[nodiscard]] std::string token_file() const { return folder_.path() + "/state/admin.token"; }
-
-  private:
-    TempFolder folder_;
-    pid_t child_ = -1;
-    std::string url_;
-};
-
-}  // namespace
-
 TEST_CASE("real coordinator: login, root, inventory, artifact, token and secret", "[cli]") {
-    const Coordinator coordinator;
-    REQUIRE_FALSE(coordinator.url().empty());
+    const RealCoordinator coordinator;
     const Person person;
-    const auto expect = [&](int code, std::vector<std::string> arguments) {
-        const auto done = person.run(arguments);
-        CAPTURE(arguments, done.out, done.err);
-        CHECK(done.code == code);
-        return done;
+    const auto expect = [&](int code, const std::vector<std::string>& arguments) {
+        return test::expect(person, code, arguments);
     };
     expect(0, {"login", coordinator.url(), "--token-file", coordinator.token_file(), "--yes"});
     CHECK(has(expect(1, {"root", "show"}).err, "clarity root init"));
