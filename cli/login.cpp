@@ -42,6 +42,8 @@ Result<void> trust(Session& session, const std::string& url, const std::string& 
     }
     session.note("{} presents a CA with the SHA-256 fingerprint", url);
     session.note("  {}", fingerprint);
+    session.note("The coordinator's log of its first start has the same one, and on its host");
+    session.note("\"orchestrix --fingerprint\" prints it.");
     return session.confirm("Is this the CA of your coordinator?");
 }
 
@@ -110,7 +112,8 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     CLARITY_CHECK(api.post("/api/v1/observers",
                            Json{{"public_key", observer.public_key().hex()}}));
     const auto before = session.store().context();
-    if (before && before->ca_pem == ca_pem) context.root = before->root;
+    const bool same = before && before->ca_pem == ca_pem && !arguments.has("new-root");
+    if (same) context.root = before->root;
     CLARITY_CHECK(session.store().save(context));
     session.note("logged in to {}; stored in {}", url, session.store().folder());
     store_for_later(session, api);
@@ -127,10 +130,13 @@ Command login_command() {
                                  "bearer token; other users of this machine can see it"),
                           option("token-file", "FILE", "file with the token (- = standard input)"),
                           option("ca-fingerprint", "HEX",
-                                 "SHA-256 of the CA's certificate, known from elsewhere")},
+                                 "SHA-256 of the CA's certificate, known from elsewhere"),
+                          flag("new-root", "forget the root of the last login: trust this "
+                                           "coordinator's as at first")},
             .run = run,
             .details =
-                "Without --ca-fingerprint it shows the fingerprint and asks; --yes trusts it.\n"
+                "Without --ca-fingerprint it shows the fingerprint and asks; --yes trusts it. On\n"
+                "the coordinator's host, orchestrix --fingerprint prints the same one.\n"
                 "Writes context.json and keys/observer.key in ~/.config/clarity, or in\n"
                 "CLARITY_CONFIG_DIR."};
 }

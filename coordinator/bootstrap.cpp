@@ -83,4 +83,17 @@ Result<Identity> bootstrap(const Config& config, std::int64_t now_unix_s) {
                     std::move(vault), std::move(fingerprint), trimmed(token), first_start};
 }
 
+Result<std::string> ca_fingerprint(const Config& config) {
+    const auto path = config.state_dir + "/ca.pem";
+    const auto pem = read_file(path, key_file_max_bytes);
+    if (!pem && pem.error().code == Errc::not_found) {
+        return fail(Errc::not_found, "{}: no CA yet; it is made when orchestrix starts for the "
+                    "first time", path);
+    }
+    if (!pem) return tl::unexpected(pem.error());
+    const auto digest = x509::fingerprint_sha256(*pem);
+    if (!digest) return fail_within(path, Result<Digest>(digest));
+    return digest->hex();
+}
+
 }  // namespace clarity::coordinator

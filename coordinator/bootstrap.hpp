@@ -26,4 +26,8 @@ struct Identity {
 /// is how the admin's token is changed.
 [[nodiscard]] Result<Identity> bootstrap(const Config& config, std::int64_t now_unix_s);
 
+/// SHA-256 fingerprint, in hex, of the CA in the state folder: what people compare at their first
+/// login. Makes nothing; not_found before the first start.
+[[nodiscard]] Result<std::string> ca_fingerprint(const Config& config);
+
 }  // namespace clarity::coordinator

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "protocol/log/log.hpp"
+#include "protocol/x509.hpp"
 
 namespace clarity::coordinator {
 
@@ -28,7 +29,9 @@ Result<std::unique_ptr<Core>> Core::open(const Config& config, std::int64_t now_
     Vault vault(*store, identity->vault_key);
     Auth auth(identity->admin_token);
     if (identity->first_start) {
+        CLARITY_TRY(const auto fingerprint, x509::fingerprint_sha256(identity->ca_pem));
         log::info("first start: keys, CA and the admin's token are in {}", config.state_dir);
+        log::info("CA fingerprint for clarity login: {}", fingerprint.hex());
     }
     return std::unique_ptr<Core>(new Core{config, std::move(identity), std::move(store),
                                           std::move(trust), std::move(manifests),

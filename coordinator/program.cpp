@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "coordinator/bootstrap.hpp"
 #include "coordinator/config.hpp"
 #include "coordinator/coordinator.hpp"
 #include "protocol/keys.hpp"
@@ -18,12 +19,13 @@ namespace clarity::coordinator {
 namespace {
 
 constexpr auto usage =
-    "usage: orchestrix [--config FILE] [--check]\n"
+    "usage: orchestrix [--config FILE] [--check | --fingerprint]\n"
     "\n"
     "The Clarity coordinator: inventory, plans, signatures, REST API and control service.\n"
     "\n"
     "  --config FILE   settings (default: /etc/orchestrix/coordinator.yml, which may be absent)\n"
     "  --check         read the settings, say what is wrong with them, and stop\n"
+    "  --fingerprint   print the SHA-256 fingerprint of the CA, which clarity login shows, and stop\n"
     "  --version       print the version\n"
     "  --help          print this\n";
 
@@ -31,6 +33,7 @@ struct Options {
     std::string config_path = default_config_path;
     bool config_given = false;
     bool check = false;
+    bool fingerprint = false;
 };
 
 /// Exit code when the program has nothing more to do.
@@ -47,6 +50,8 @@ std::optional<int> parse(int argc, char** argv, Options& out) {
         }
         if (arg == "--check") {
             out.check = true;
+        } else if (arg == "--fingerprint") {
+            out.fingerprint = true;
         } else if (arg == "--config" && i + 1 < argc) {
             out.config_path = argv[++i];
             out.config_given = true;
@@ -64,6 +69,13 @@ std::optional<int> parse(int argc, char** argv, Options& out) {
 int complain(const Error& error) {
     std::fprintf(stderr, "orchestrix: %s\n", error.message.c_str());
     return 1;
+}
+
+int print_fingerprint(const Config& config) {
+    const auto fingerprint = ca_fingerprint(config);
+    if (!fingerprint) return complain(fingerprint.error());
+    std::puts(fingerprint->c_str());
+    return 0;
 }
 
 int serve(const Config& config) {
@@ -99,6 +111,7 @@ int run_program(int argc, char** argv) {
     }
     log::start(logging);
     for (const auto& warning : loaded->warnings) log::warning("{}", warning);
+    if (options.fingerprint) return print_fingerprint(loaded->config);
     return options.check ? 0 : serve(loaded->config);
 }
 
