@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::chrono::milliseconds tick{250};
 constexpr std::int64_t beacon_interval_ms = 10'000;
+constexpr std::uint64_t admin_body_max_bytes = 24U << 20;
+constexpr std::uint64_t stranger_body_max_bytes = 64U << 10;  ///< an enrolment is 2 KiB
 
 }  // namespace
 
@@ -55,9 +57,12 @@ Result<void> Coordinator::Impl::start_rest(const Config& config) {
     settings.certificate_pem = core->identity->rest_chain_pem;
     settings.key_pem = core->identity->rest_key_pem;
     settings.client_ca_pem = core->identity->ca_pem;
-    // The largest is a manifest of 16 MiB in base64. Bodies are read before tokens are seen, so
-    // this times the connections is what strangers can make us hold.
-    settings.body_max_bytes = 24U << 20;
+    // The largest are a manifest of 16 MiB in base64 and the inventory of 10,000 servers.
+    settings.body_max_bytes = admin_body_max_bytes;
+    settings.body_limit = [this](const http::Request& head) -> std::uint64_t {
+        return core->auth.is_admin(head.bearer_token()) ? admin_body_max_bytes
+                                                        : stranger_body_max_bytes;
+    };
     settings.connections_max = 128;
     api.effects = effects();
     api.add_routes(router);

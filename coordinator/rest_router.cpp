@@ -129,6 +129,11 @@ http::Response Router::run(const Route& route, Call& call) {
         if (blocked) out.headers["Retry-After"] = "60";
         return out;
     }
+    if (call.request.body_dropped) {
+        auto out = error_answer({Errc::invalid, "the request's body is too large"});
+        out.status = 413;
+        return out;
+    }
     if (!call.request.body.empty() && route.method != "GET") {
         auto body = parse_json(call.request.body);
         if (!body) return error_answer(std::move(body).error().within("request body"));

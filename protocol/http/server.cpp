@@ -1,26 +1,10 @@
 #include "protocol/http/server.hpp"
 
-// Boost.Asio 1.74 misses <utility> under g++ 12; server.hpp includes it first.
-#define RESTINIO_USE_BOOST_ASIO 1
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wall"
-#pragma GCC diagnostic ignored "-Wextra"
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#endif
-#include <boost/asio/ssl.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <restinio/all.hpp>
-#include <restinio/tls.hpp>
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
-
 #include <atomic>
 #include <charconv>
 #include <chrono>
+
+#include "protocol/http/body_guard.hpp"
 
 namespace clarity::http {
 namespace {
@@ -29,16 +13,18 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 constexpr milliseconds handshake_timeout{10'000};
 
-struct PlainTraits : restinio::traits_t<restinio::asio_timer_manager_t, restinio::null_logger_t,
+struct PlainTraits : restinio::traits_t<restinio::asio_timer_manager_t, guard::Logger,
                                         restinio::details::autodetect_request_handler_type,
                                         restinio::noop_strand_t> {
     static constexpr bool use_connection_count_limiter = true;
+    using http_methods_mapper_t = guard::Methods;
 };
 struct TlsTraits
-    : restinio::traits_t<restinio::asio_timer_manager_t, restinio::null_logger_t,
+    : restinio::traits_t<restinio::asio_timer_manager_t, guard::Logger,
                          restinio::details::autodetect_request_handler_type,
                          restinio::noop_strand_t, restinio::tls_socket_t> {
     static constexpr bool use_connection_count_limiter = true;
+    using http_methods_mapper_t = guard::Methods;
 };
 
 /// Found by argument-dependent look-up in place of RESTinio's own, which lets a TLS handshake take
@@ -63,68 +49,6 @@ void prepare_connection_and_start_read(restinio::tls_socket_t& socket,
                            });
 }
 
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/// Percent decoding; a broken escape stays as it is. `plus` as in a query: '+' is a space.
-std::string decoded(std::string_view text, bool plus) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
-            out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-            i += 2;
-        } else {
-            out += plus && text[i] == '+' ? ' ' : text[i];
-        }
-    }
-    return out;
-}
-
-std::map<std::string, std::string> parse_query(std::string_view text) {
-    std::map<std::string, std::string> out;
-    while (!text.empty()) {
-        const auto end = std::min(text.find('&'), text.size());
-        const auto pair = text.substr(0, end);
-        const auto equals = std::min(pair.find('='), pair.size());
-        if (!pair.empty()) {
-            out.try_emplace(decoded(pair.substr(0, equals), true),
-                            equals < pair.size() ? decoded(pair.substr(equals + 1), true) : "");
-        }
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return out;
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return out;
-}
-
-template <class Handle>
-Request request_from(const Handle& handle) {
-    Request out;
-    const auto& header = handle->header();
-    out.method = header.method().c_str();
-    const auto path = header.path();
-    const auto query = header.query();
-    out.path = decoded({path.data(), path.size()}, false);
-    out.query = parse_query({query.data(), query.size()});
-    header.for_each_field([&](const auto& field) {
-        out.headers.insert_or_assign(lower({field.name().data(), field.name().size()}),
-                                     std::string(field.value().data(), field.value().size()));
-    });
-    out.body = handle->body();
-    out.remote_address = handle->remote_endpoint().address().to_string();
-    return out;
-}
-
 const char* reason_of(int status) {
     switch (status) {
         case 200: return "OK";
@@ -145,6 +69,15 @@ const char* reason_of(int status) {
         case 504: return "Gateway Timeout";
         default: return status < 400 ? "OK" : "Error";
     }
+}
+
+template <class Handle>
+Request request_from(const Handle& handle) {
+    Request out = head_of(handle->header());
+    out.body = handle->body();
+    out.body_dropped = handle->header().has_field(guard::dropped_field);
+    out.remote_address = handle->remote_endpoint().address().to_string();
+    return out;
 }
 
 /// One request's answer: given once; 500 when everybody who could give it is gone.
@@ -168,7 +101,8 @@ struct Answer {
                 reason_of(response.status)));
             out.append_header(restinio::http_field::content_type, response.content_type);
             for (const auto& [name, value] : response.headers) out.append_header(name, value);
-            if (!handle->header().should_keep_alive()) out.connection_close();
+            const bool skipped = handle->header().has_field(guard::dropped_field);
+            if (skipped || !handle->header().should_keep_alive()) out.connection_close();
             out.set_body(response.body);
             out.done();
         } catch (const std::exception&) {
@@ -179,6 +113,13 @@ struct Answer {
     std::shared_ptr<Handler> server;  ///< empty once the server has stopped
     std::atomic<bool> given = false;
 };
+
+Response too_large() {
+    Response out;
+    out.status = 413;
+    out.body = R"({"error":{"code":"invalid","message":"the body is too large"}})";
+    return out;
+}
 
 struct Endpoint {
     asio::ip::address address;
@@ -243,18 +184,6 @@ Error listen_error(const ServerSettings& settings, const boost::system::error_co
 
 }  // namespace
 
-std::string_view Request::header(const std::string& name) const {
-    const auto at = headers.find(name);
-    return at == headers.end() ? std::string_view() : at->second;
-}
-
-std::string_view Request::bearer_token() const {
-    constexpr std::string_view scheme = "bearer ";
-    const auto value = header("authorization");
-    if (lower(value.substr(0, scheme.size())) != scheme) return {};
-    return value.substr(scheme.size());
-}
-
 struct Server::Impl {
     Impl() = default;
     Impl(const Impl&) = delete;
@@ -290,6 +219,7 @@ class Running final : public Server::Impl {
         return {};
     }
     void stop() override {
+        if (policy_) policy_->open = false;
         if (handler_) *handler_ = nullptr;  // connections may outlive us; the caller's objects not
         try {
             if (server_) server_->close_sync();
@@ -301,10 +231,13 @@ class Running final : public Server::Impl {
   private:
     std::unique_ptr<Http> server_;
     std::shared_ptr<Handler> handler_;
+    std::shared_ptr<guard::Policy> policy_;
 
     void configure(Settings& out, const ServerSettings& settings, const Endpoint& endpoint,
                    Handler handler) {
         handler_ = std::make_shared<Handler>(std::move(handler));
+        policy_ = std::make_shared<guard::Policy>(
+            guard::Policy{settings.body_limit, settings.body_max_bytes});
         const auto limits = restinio::incoming_http_msg_limits_t()
                                 .max_url_size(settings.url_max_bytes)
                                 .max_field_name_size(256)
@@ -319,6 +252,7 @@ class Running final : public Server::Impl {
             .concurrent_accepts_count(4)
             .max_parallel_connections(settings.connections_max)
             .incoming_http_msg_limits(limits)
+            .logger(policy_)
             .read_next_http_message_timelimit(milliseconds(settings.read_timeout_ms))
             .handle_request_timeout(milliseconds(settings.handle_timeout_ms))
             .write_http_response_timelimit(milliseconds(settings.write_timeout_ms))
@@ -330,11 +264,14 @@ class Running final : public Server::Impl {
             .acceptor_post_bind_hook([this](asio::ip::tcp::acceptor& acceptor) {
                 this->port = acceptor.local_endpoint().port();
             })
-            .request_handler([handle = handler_](auto request) {
+            .request_handler([handle = handler_, own = settings.body_limit == nullptr](
+                                 auto request) {
                 auto answer = std::make_shared<Answer<decltype(request)>>(request, handle);
                 if (!*handle) return restinio::request_rejected();
-                (*handle)(request_from(request),
-                          [answer](const Response& response) { answer->give(response); });
+                auto given = request_from(request);
+                if (given.body_dropped && own) answer->give(too_large());
+                else (*handle)(std::move(given),
+                               [answer](const Response& response) { answer->give(response); });
                 return restinio::request_accepted();
             });
     }

@@ -20,6 +20,7 @@ struct Request {
     std::map<std::string, std::string> query;    ///< decoded; a repeated key keeps its first value
     std::map<std::string, std::string> headers;  ///< names in lower case
     std::string body;
+    bool body_dropped = false;   ///< it was over its limit and thrown away: `body` is empty
     std::string remote_address;  ///< "10.0.0.7"
 
     /// The header's value, or empty. `name` in lower case.
@@ -41,6 +42,10 @@ using Reply = std::function<void(Response)>;
 /// Runs on the server's io_context. Must not throw.
 using Handler = std::function<void(Request, Reply)>;
 
+/// How many bytes of a request's body are kept. Asked when the headers are here (`body` and
+/// `remote_address` are not) and a body is to come. On the server's thread; must not block.
+using BodyLimit = std::function<std::uint64_t(const Request& head)>;
+
 struct ServerSettings {
     std::string listen = "127.0.0.1:0";  ///< "address:port" or "[v6]:port"; port 0 = any free one
     std::string setting = "listen";      ///< its name in the configuration, for messages
@@ -49,6 +54,9 @@ struct ServerSettings {
     std::string client_ca_pem;  ///< when set, a client certificate is asked for and, if given,
                                 ///< must be of this CA; a client without one is let in
     std::uint64_t body_max_bytes = 64U << 20;
+    /// Less than body_max_bytes for some. With it the handler gets a request over its limit with
+    /// `body_dropped`; without it the server itself answers 413.
+    BodyLimit body_limit = {};
     std::size_t headers_max = 64;
     std::size_t header_max_bytes = 16U << 10;
     std::size_t url_max_bytes = 4096;

@@ -28,6 +28,7 @@ TEST_CASE("coordinator: health and info are open, everything else needs the toke
     CHECK(live.call("GET", "/api/v1/sites", {}, "wrong").error_code() == "denied");
     CHECK(live.call("GET", "/api/v1/sites").status == 200);
     CHECK(live.call("GET", "/api/v1/nothing").status == 404);
+    CHECK(live.call("GET", "/api/v1/root?version=1").status == 409);
     CHECK(live.call("DELETE", "/api/v1/sites").status == 405);
     CHECK(live.call("PUT", "/api/v1/root", Json{{"envelope", "!"}}).status == 400);
     CHECK(live.call("POST", "/api/v1/deployments", deploy_prod).error_code() == "conflict");
@@ -35,6 +36,22 @@ TEST_CASE("coordinator: health and info are open, everything else needs the toke
           std::string::npos);
     const auto mode = std::filesystem::status(dir.path + "/admin.token").permissions();
     CHECK((mode & std::filesystem::perms::all) == std::filesystem::perms(0600));
+}
+
+TEST_CASE("coordinator: a stranger's large body is not kept, the admin's is read") {
+    init_crypto();
+    const TempDir dir;
+    const LiveCoordinator live(dir.path);
+    const Json large{{"files", {{"a.yml", std::string(1U << 20, 'x')}}}};
+    CHECK(live.call("PUT", "/api/v1/inventory", large, "").status == 401);
+    CHECK(live.call("PUT", "/api/v1/inventory", large, "wrong").status == 401);
+    CHECK(live.call("POST", "/api/v1/enrol", large, "wrong").status == 413);
+    CHECK(live.call("PUT", "/api/v1/inventory", large).status == 422);  // read, and no inventory
+    const Json huge{{"files", {{"a.yml", std::string(25U << 20, 'x')}}}};
+    const auto refused = live.call("PUT", "/api/v1/inventory", huge);
+    CHECK(refused.status == 413);
+    CHECK(refused.message().find("too large") != std::string::npos);
+    CHECK(live.call("GET", "/api/v1/sites").status == 200);
 }
 
 TEST_CASE("coordinator: too many wrong tokens are told to wait, the right one is not") {
@@ -130,6 +147,27 @@ TEST_CASE("coordinator: a server enrols once with its token, and only as itself"
     CHECK(agents.size() == 1);
     CHECK(live.call("DELETE", "/api/v1/agents/" + again.server_id).status == 200);
     CHECK(live.call("GET", "/api/v1/agents").body.empty());
+}
+
+TEST_CASE("coordinator: a revoked or replaced server cannot let itself in again") {
+    init_crypto();
+    const TempDir dir;
+    const LiveCoordinator live(dir.path);
+    const Operator op;
+    prepare(live, op);
+    const auto token = join_token(live);
+    LiveNode old("edge-1");
+    REQUIRE(old.enrol(live, token).status == 200);
+
+    LiveNode other("edge-1");
+    const auto stray = other.enrol(live, join_token(live));  // of the site, for no server
+    CHECK(stray.error_code() == "denied");
+    CHECK(stray.message().find("--server edge-1") != std::string::npos);
+    REQUIRE(other.enrol(live, join_token(live, "edge-1")).status == 200);
+    CHECK(old.enrol(live, token).error_code() == "denied");  // its place is taken
+
+    REQUIRE(live.call("DELETE", "/api/v1/agents/edge-1").status == 200);
+    CHECK(old.enrol(live, token).error_code() == "denied");  // its place is free
 }
 
 TEST_CASE("coordinator: a plan is published, offered at once, followed, and rolled back") {

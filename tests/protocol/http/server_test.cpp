@@ -101,7 +101,7 @@ TEST_CASE("http server: TLS is verified by our CA, and by its fingerprint at fir
     CHECK_FALSE(http_request(request));
 }
 
-TEST_CASE("http server: a body over the cap is cut off, and the server goes on") {
+TEST_CASE("http server: a body over the cap is answered with 413, and the server goes on") {
     init_crypto();
     http::ServerSettings settings;
     settings.body_max_bytes = 1000;
@@ -109,13 +109,56 @@ TEST_CASE("http server: a body over the cap is cut off, and the server goes on")
     HttpRequest request;
     request.method = "POST";
     request.url = fmt::format("http://127.0.0.1:{}/", running.server->port());
-    request.body = Bytes(2000, 'x');
-    const auto refused = http_request(request);
-    CHECK((!refused || refused->status >= 400));
+    for (const std::size_t size : {1001U, 2000U, 300'000U, 5'000'000U, 100'000'000U}) {
+        CAPTURE(size);
+        request.body = Bytes(size, 'x');
+        const auto refused = http_request(request);
+        REQUIRE(refused);
+        CHECK(refused->status == 413);
+    }
     request.body = Bytes(1000, 'x');
     const auto taken = http_request(request);
     REQUIRE(taken);
     CHECK(taken->status == 201);
+    CHECK(taken->body.size() > 1000);
+}
+
+TEST_CASE("http server: how much of a body is kept depends on the headers") {
+    init_crypto();
+    http::ServerSettings settings;
+    settings.body_max_bytes = 1U << 20;
+    settings.body_limit = [](const http::Request& head) -> std::uint64_t {
+        return head.bearer_token() == "known" && head.method == "PUT" && head.path == "/up"
+                   ? 1U << 30
+                   : 100;
+    };
+    Running running(settings, [](const http::Request& request, const http::Reply& reply) {
+        http::Response out;
+        out.body = fmt::format("{} {} {}", request.body.size(), request.body_dropped,
+                               request.headers.contains(":body-limit"));
+        reply(out);
+    });
+    HttpRequest request;
+    request.method = "PUT";
+    request.url = fmt::format("http://127.0.0.1:{}/up", running.server->port());
+    request.body = Bytes(50'000, 'x');
+    const auto said = [&] {
+        const auto answer = http_request(request);
+        REQUIRE(answer);
+        return answer->body;
+    };
+    CHECK(said() == "0 true false");
+    request.headers = {{"Authorization", "Bearer known"}};
+    CHECK(said() == "50000 false false");
+    request.body = Bytes((1U << 20) + 1, 'x');  // the server's own cap holds for everybody
+    CHECK(said() == "0 true false");
+    request.headers.emplace_back("Transfer-Encoding", "chunked");
+    request.body = Bytes(50'000, 'x');
+    CHECK(said() == "50000 false false");
+    request.headers = {{"Transfer-Encoding", "chunked"}};
+    CHECK(said() == "0 true false");
+    request.body = "x";
+    CHECK(said() == "1 false false");
 }
 
 TEST_CASE("http server: a request that is given up is answered with 500") {
