@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <ctime>
 
 #include "cli/artifact.hpp"
@@ -5,7 +6,9 @@
 #include "cli/inventory_facts.hpp"
 #include "cli/session.hpp"
 #include "cli/view/units.hpp"
+#include "protocol/http/client.hpp"
 #include "protocol/manifest.hpp"
+#include "storage/files.hpp"
 #include "storage/ingest.hpp"
 #include "storage/repositories/repository.hpp"
 
@@ -152,16 +155,51 @@ Result<Manifest> read_all(Session& session, const Arguments& arguments, const De
     return ingest_from(session, access, what.source.path);
 }
 
+/// The key that signs, and whether its signature counts.
+Result<SigningKey> publisher_key(Session& session, const Arguments& arguments) {
+    const auto path = arguments.text_or("key", session.store().key_path("publisher"));
+    if (!ConfigStore::exists(path)) {
+        return fail(Errc::not_found, "{}: no publisher's key here; run clarity root init, or give "
+                    "--key FILE", path);
+    }
+    CLARITY_TRY(const auto key, session.open_key(path, "the publisher's key"));
+    CLARITY_TRY(const auto root, session.root());
+    const auto& keys = root.find(role::artifact)->keys;
+    if (std::find(keys.begin(), keys.end(), key.public_key()) == keys.end()) {
+        return fail(Errc::bad_signature, "{}: this key is not in the root's role \"artifact\"; see "
+                    "clarity root show", path);
+    }
+    return key;
+}
+
+/// Fails where this name and version are taken by other contents, as far as the size tells.
+Result<void> check_not_taken(const Api& api, const Arguments& arguments, const ArtifactName& name) {
+    const auto list = api.get("/api/v1/manifests?artifact=" + url_encode(name.artifact));
+    if (!list && list.error().code == Errc::not_found) return {};
+    if (!list) return tl::unexpected<Error>(list.error());
+    if (!list->is_array() || !arguments.has("FILE")) return {};
+    const auto size = file_size(arguments.text("FILE"));
+    if (!size) return {};  // reading it says why
+    for (const auto& each : *list) {
+        if (json_or<std::string>(each, "version", "") != name.version ||
+            json_or<std::string>(each, "artifact", "") != name.artifact ||
+            json_or<std::uint64_t>(each, "size_bytes", *size) == *size) {
+            continue;
+        }
+        return fail(Errc::exists, "{}@{} is registered already with other contents (sha256 {}); "
+                    "give it a new version", name.artifact, name.version,
+                    json_or<std::string>(each, "sha256", ""));
+    }
+    return {};
+}
+
 Result<ExitCode> run(Session& session, const Arguments& arguments) {
     CLARITY_TRY(const auto what, describe(session, arguments));
     CLARITY_TRY(const auto api, session.api());
-    // The key first: nobody wants to be asked for a passphrase after ten minutes of reading.
-    const auto key_path = arguments.text_or("key", session.store().key_path("publisher"));
-    if (!ConfigStore::exists(key_path)) {
-        return fail(Errc::not_found, "{}: no publisher's key here; run clarity root init, or give "
-                    "--key FILE", key_path);
-    }
-    CLARITY_TRY(const auto key, session.open_key(key_path, "the publisher's key"));
+    // What can be wrong is looked at first: nobody wants to hear of it, or be asked for a
+    // passphrase, after ten minutes of reading.
+    CLARITY_TRY(const auto key, publisher_key(session, arguments));
+    CLARITY_CHECK(check_not_taken(api, arguments, what.name));
     const auto started_ms = monotonic_ms();
     CLARITY_TRY(auto manifest, read_all(session, arguments, what));
     const auto seconds = std::max(0.001, static_cast<double>(monotonic_ms() - started_ms) / 1000);

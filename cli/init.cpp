@@ -42,6 +42,8 @@ Result<void> init(const std::string& given) {
     auto written = write_scaffold(beside);
     if (!written) {
         (void)remove_all(beside);
+        auto& message = written.error().message;  // in terms of what was asked for
+        if (message.starts_with(beside)) message.replace(0, beside.size(), dir);
         return written;
     }
     const auto here = fs::current_path(error).string();

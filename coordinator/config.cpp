@@ -41,8 +41,13 @@ Result<LoadedConfig> parse_config(const std::string& path, const std::string& te
 
 Result<LoadedConfig> load_config(const std::string& path, bool required) {
     if (!required && !file_exists(path)) return LoadedConfig{};
-    CLARITY_TRY(const auto text, read_file(path, config_max_bytes));
-    return parse_config(path, text);
+    const auto text = read_file(path, config_max_bytes);
+    if (!text && text.error().code == Errc::not_found) {
+        return fail(Errc::not_found, "{}: no configuration there; write one (docs/operations.md) "
+                    "or start without --config", path);
+    }
+    if (!text) return tl::unexpected(text.error());
+    return parse_config(path, *text);
 }
 
 }  // namespace clarity::coordinator

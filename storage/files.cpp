@@ -89,17 +89,24 @@ Result<Bytes> read_file(const std::string& path, std::size_t size_max_bytes) {
 
 Result<void> write_file_atomic(const std::string& path, std::string_view bytes, mode_t mode) {
     Leftover temporary{temporary_beside(path)};
+    // Messages name the file that was asked for, not the one beside it.
+    const auto named = [&, beside = temporary.path](Error error) {
+        if (error.message.starts_with(beside)) error.message.replace(0, beside.size(), path);
+        return tl::unexpected(std::move(error));
+    };
     {
         auto file = File::create(temporary.path, mode);
         if (!file) {
             temporary.path.clear();
-            return tl::unexpected(std::move(file).error());
+            return named(std::move(file).error());
         }
         // The mode is what was asked for, whatever the umask: secrets and shared files rely on it.
         if (::fchmod(file->descriptor(), mode) != 0) {
             return tl::unexpected(file_error("set the mode", path, errno));
         }
-        CLARITY_CHECK(file->write_at(bytes, 0));
+        if (auto written = file->write_at(bytes, 0); !written) {
+            return named(std::move(written).error());
+        }
         if (::fsync(file->descriptor()) != 0) {
             return tl::unexpected(file_error("write", path, errno));
         }

@@ -148,6 +148,7 @@ TEST_CASE("artifact add: without a file the bytes come from the inventory's repo
     fake.on("PUT /api/v1/root", Json{{"digest", ""}, {"version", 1}});
     fake.on("POST /api/v1/manifests", Json{{"digest", "d"}}, 201);
     REQUIRE(person.run({"root", "init"}).code == 0);
+    fake.on("GET /api/v1/root", parse_json(fake.received("PUT /api/v1/root").at(0)).value());
     const Origin origin(std::string(200'000, 'y'));
     const auto folder = person.home.path() + "/inventory";
     std::filesystem::create_directories(folder + "/repositories");

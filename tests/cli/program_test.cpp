@@ -395,6 +395,7 @@ TEST_CASE("artifact add: hashes the file, signs with the publisher's key and reg
     CHECK(keyless.code == 1);
     CHECK(has(keyless.err, "clarity root init"));
     REQUIRE(person.run({"root", "init"}).code == 0);
+    fake.on("GET /api/v1/root", parse_json(fake.received("PUT /api/v1/root").at(0)).value());
     const auto done = person.run(add);
     CAPTURE(done.err);
     REQUIRE(done.code == 0);
