@@ -88,6 +88,7 @@ class BinaryDriver final : public Driver {
         spec.user = service.user;
         spec.restart = service.restart;
         spec.autostart = service.autostart;
+        spec.after = service.after;
         spec.memory_max_bytes = service.memory_max_bytes;
         spec.cpu_percent_max = service.cpu_percent_max;
         return manager_->define(spec);

@@ -17,6 +17,7 @@ struct ProcessSpec {
     std::map<std::string, std::string> env;
     std::string directory;  ///< working directory; empty = "/"
     std::string user;       ///< empty = the agent's own
+    std::vector<std::string> after;  ///< services that start before it when the host starts
     RestartPolicy restart = RestartPolicy::always;
     bool autostart = true;
     std::uint64_t memory_max_bytes = 0;
@@ -50,10 +51,13 @@ class ServiceManager {
 
 /// The built-in manager: one shim process per service (node/drivers/supervisor.hpp).
 [[nodiscard]] std::shared_ptr<ServiceManager> make_builtin_manager(const DriverSettings& settings);
-/// systemd through its D-Bus interface; Errc::unavailable when it is not PID 1 here.
+/// Is systemd process 1 of this host, and can it be reached through D-Bus?
+[[nodiscard]] bool systemd_here();
+/// systemd through its D-Bus interface; Errc::unavailable when it is not here.
 [[nodiscard]] Result<std::shared_ptr<ServiceManager>> make_systemd_manager(
     const DriverSettings& settings);
-/// By settings.service_manager: auto takes systemd where /run/systemd/system exists.
+/// By settings.service_manager: auto takes systemd where it is. What another manager of this host
+/// still runs of a service is ended when the service is defined anew, stopped or removed.
 [[nodiscard]] Result<std::shared_ptr<ServiceManager>> make_service_manager(
     const DriverSettings& settings);
 

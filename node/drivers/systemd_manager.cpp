@@ -1,10 +1,12 @@
 #include <sdbus-c++/sdbus-c++.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <thread>
 
 #include "node/drivers/process.hpp"
-#include "node/drivers/service_manager.hpp"
+#include "node/drivers/systemd_journal.hpp"
+#include "node/drivers/systemd_unit.hpp"
 #include "storage/files.hpp"
 
 namespace clarity {
@@ -17,174 +19,171 @@ constexpr const char* manager_path = "/org/freedesktop/systemd1";
 constexpr const char* manager_interface = "org.freedesktop.systemd1.Manager";
 constexpr const char* unit_interface = "org.freedesktop.systemd1.Unit";
 constexpr const char* service_interface = "org.freedesktop.systemd1.Service";
-constexpr const char* key_line = "X-OrchestrixKey=";
+constexpr auto killed_within = 10s;
 
-/// One word of a unit file, quoted: nothing in it is expanded.
-std::string quoted(const std::string& text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (c == '%') out += '%';
-        if (c == '$') out += '$';
-        if (c == '\n') out += "\\n";
-        else out += c;
+/// systemd on the system bus. Every call may throw sdbus::Error. One per operation: nothing is
+/// shared between worker threads, and no thread runs for it.
+class Bus {
+  public:
+    Bus()
+        : connection_(sdbus::createSystemBusConnection()),
+          manager_(sdbus::createProxy(*connection_, bus_name, manager_path)) {}
+
+    /// 252 of "252.39-1~deb12u2"; 0 when it says something else.
+    int version() {
+        const auto text =
+            manager_->getProperty("Version").onInterface(manager_interface).get<std::string>();
+        int number = 0;
+        std::from_chars(text.data(), text.data() + text.size(), number);
+        return number;
     }
-    return out + "\"";
-}
-
-std::string env_quoted(const std::string& text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\' || c == '$' || c == '`') out += '\\';
-        out += c;
+    void reload() { manager_->callMethod("Reload").onInterface(manager_interface); }
+    /// Makes the links that its [Install] asks for; none without one.
+    void enable(const std::string& unit) {
+        bool carries = false;
+        Changes changes;
+        manager_->callMethod("EnableUnitFiles").onInterface(manager_interface)
+            .withArguments(std::vector{unit}, false, true).storeResultsTo(carries, changes);
     }
-    return out + "\"";
-}
+    void disable(const std::string& unit) {
+        Changes changes;
+        manager_->callMethod("DisableUnitFiles").onInterface(manager_interface)
+            .withArguments(std::vector{unit}, false).storeResultsTo(changes);
+    }
+    void start(const std::string& unit) {
+        try {  // so that its restarts are counted from now on
+            manager_->callMethod("ResetFailedUnit").onInterface(manager_interface)
+                .withArguments(unit);
+        } catch (const sdbus::Error&) {  // not loaded: nothing to reset
+        }
+        job("StartUnit", unit);
+    }
+    void stop(const std::string& unit) { job("StopUnit", unit); }
+    void kill(const std::string& unit) {
+        manager_->callMethod("KillUnit").onInterface(manager_interface)
+            .withArguments(unit, std::string("all"), std::int32_t{9});
+    }
+    void observe(const std::string& unit, Observation& out) {
+        sdbus::ObjectPath path;
+        manager_->callMethod("LoadUnit").onInterface(manager_interface).withArguments(unit)
+            .storeResultsTo(path);
+        const auto proxy = sdbus::createProxy(*connection_, bus_name, path);
+        const auto of_unit = [&](const char* name) {
+            return proxy->getProperty(name).onInterface(unit_interface);
+        };
+        const auto of_service = [&](const char* name) {
+            return proxy->getProperty(name).onInterface(service_interface);
+        };
+        systemd::UnitFacts facts;
+        facts.load = of_unit("LoadState").get<std::string>();
+        facts.active = of_unit("ActiveState").get<std::string>();
+        facts.sub = of_unit("SubState").get<std::string>();
+        facts.file_changed = of_unit("NeedDaemonReload").get<bool>();
+        using Job = sdbus::Struct<std::uint32_t, sdbus::ObjectPath>;
+        facts.job = of_unit("Job").get<Job>().get<0>() != 0;
+        facts.result = of_service("Result").get<std::string>();
+        facts.exit_kind = of_service("ExecMainCode").get<std::int32_t>();
+        facts.exit_status = of_service("ExecMainStatus").get<std::int32_t>();
+        systemd::describe(facts, out);
+        out.restarts = of_service("NRestarts").get<std::uint32_t>();
+        out.started_unix_ms = static_cast<std::int64_t>(
+            of_service("ExecMainStartTimestamp").get<std::uint64_t>() / 1000);
+    }
 
-std::string unit_text(const ProcessSpec& spec, const std::string& env_file,
-                      const std::string& unit) {
-    const char* restart = spec.restart == RestartPolicy::never        ? "no"
-                          : spec.restart == RestartPolicy::on_failure ? "on-failure"
-                                                                      : "always";
-    std::string exec;
-    for (const auto& each : spec.argv) exec += (exec.empty() ? "" : " ") + quoted(each);
-    std::string text = fmt::format(
-        "# Written by orchestrix-agent; changes are lost.\n[Unit]\nDescription={} (orchestrix)\n"
-        "StartLimitIntervalSec=0\n{}{}\n\n[Service]\nType=simple\nExecStart={}\n"
-        "EnvironmentFile={}\nRestart={}\nRestartSec={}ms\nTimeoutStopSec=10\nKillMode=mixed\n"
-        "LimitNOFILE={}\nSyslogIdentifier={}\n",
-        spec.service, key_line, spec.key, exec, env_file, restart,
-        std::max<std::uint32_t>(spec.backoff_min_ms, 1000), spec.open_files_max, unit);
-    if (!spec.directory.empty()) text += "WorkingDirectory=" + spec.directory + "\n";
-    if (!spec.user.empty()) text += "User=" + spec.user + "\n";
-    if (spec.memory_max_bytes != 0) text += fmt::format("MemoryMax={}\n", spec.memory_max_bytes);
-    if (spec.cpu_percent_max != 0) text += fmt::format("CPUQuota={}%\n", spec.cpu_percent_max);
-    return text + "\n[Install]\nWantedBy=multi-user.target\n";
-}
+  private:
+    using Changes = std::vector<sdbus::Struct<std::string, std::string, std::string>>;
+    std::unique_ptr<sdbus::IConnection> connection_;
+    std::unique_ptr<sdbus::IProxy> manager_;
 
+    void job(const char* method, const std::string& unit) {
+        sdbus::ObjectPath made;
+        manager_->callMethod(method).onInterface(manager_interface)
+            .withArguments(unit, std::string("replace")).storeResultsTo(made);
+    }
+};
+
+/// A unit file per service in /etc/systemd/system; its environment, which may hold secrets, in our
+/// own folder.
 class SystemdManager final : public ServiceManager {
   public:
     explicit SystemdManager(const DriverSettings& settings)
-        : prefix_("orchestrix-" + settings.node_id.substr(0, 8) + "-"),
-          env_root_(settings.state_dir + "/units") {}
+        : node_id_(settings.node_id), env_root_(settings.state_dir + "/units") {}
 
     std::string_view name() const override { return "systemd"; }
 
     Result<void> define(const ProcessSpec& spec) override {
         CLARITY_CHECK(check_name("service", spec.service));
+        CLARITY_TRY(const auto env, systemd::environment_text(spec.env));
         CLARITY_CHECK(make_dirs(env_root_, 0700));
-        std::string env;
-        for (const auto& [key, value] : spec.env) env += key + "=" + env_quoted(value) + "\n";
-        CLARITY_CHECK(write_file_atomic(env_file(spec.service), env, 0600));
+        systemd::UnitPlace place{node_id_, env_file(spec.service), 0};
+        CLARITY_CHECK(call("ask for its version", [&](Bus& bus) {
+            place.version = bus.version();
+        }));
+        CLARITY_CHECK(write_file_atomic(place.env_file, env, 0600));
         CLARITY_CHECK(write_file_atomic(unit_file(spec.service),
-                                        unit_text(spec, env_file(spec.service),
-                                                  unit(spec.service)),
-                                        0644));
-        return call("reload units", [&](sdbus::IProxy& manager) {
-            manager.callMethod("Reload").onInterface(manager_interface);
-            using Changes = std::vector<sdbus::Struct<std::string, std::string, std::string>>;
-            const std::vector<std::string> units{unit(spec.service)};
-            Changes changes;
-            if (spec.autostart) {
-                bool carries = false;
-                manager.callMethod("EnableUnitFiles").onInterface(manager_interface)
-                    .withArguments(units, false, true).storeResultsTo(carries, changes);
-            } else {
-                manager.callMethod("DisableUnitFiles").onInterface(manager_interface)
-                    .withArguments(units, false).storeResultsTo(changes);
-            }
+                                        systemd::unit_text(spec, place), 0644));
+        return call("define " + spec.service, [&](Bus& bus) {
+            bus.disable(unit(spec.service));  // an older definition may have been enabled
+            bus.enable(unit(spec.service));
+            bus.reload();
         });
     }
 
     Result<void> start(const std::string& service) override {
-        return call("start " + service, [&](sdbus::IProxy& manager) {
-            manager.callMethod("ResetFailedUnit").onInterface(manager_interface)
-                .withArguments(unit(service)).dontExpectReply();
-            sdbus::ObjectPath job;
-            manager.callMethod("StartUnit").onInterface(manager_interface)
-                .withArguments(unit(service), std::string("replace")).storeResultsTo(job);
+        return call("start " + service, [&](Bus& bus) {
+            bus.enable(unit(service));
+            bus.start(unit(service));
         });
     }
 
+    /// Stopped stays stopped: the host's next start does not bring it back either.
     Result<void> stop(const std::string& service, std::chrono::milliseconds grace) override {
-        CLARITY_TRY(auto seen, observe(service));
-        if (seen.state != RunState::running && seen.state != RunState::waiting) return {};
-        CLARITY_CHECK(call("stop " + service, [&](sdbus::IProxy& manager) {
-            sdbus::ObjectPath job;
-            manager.callMethod("StopUnit").onInterface(manager_interface)
-                .withArguments(unit(service), std::string("replace")).storeResultsTo(job);
+        if (!file_exists(unit_file(service))) return {};
+        CLARITY_CHECK(call("stop " + service, [&](Bus& bus) {
+            bus.disable(unit(service));
+            bus.stop(unit(service));
         }));
-        if (wait_stopped(service, grace)) return {};
-        CLARITY_CHECK(call("kill " + service, [&](sdbus::IProxy& manager) {
-            manager.callMethod("KillUnit").onInterface(manager_interface)
-                .withArguments(unit(service), std::string("all"), std::int32_t{9});
-        }));
-        if (wait_stopped(service, 10s)) return {};
-        return fail(Errc::timeout, "systemd did not stop {}", unit(service));
+        CLARITY_TRY(const bool ended, wait_stopped(service, grace));
+        if (ended) return {};
+        CLARITY_CHECK(call("kill " + service, [&](Bus& bus) { bus.kill(unit(service)); }));
+        CLARITY_TRY(const bool gone, wait_stopped(service, killed_within));
+        if (gone) return {};
+        return fail(Errc::timeout, "systemd did not stop {}: see systemctl status {}", service,
+                    unit(service));
     }
 
     Result<void> remove(const std::string& service) override {
         CLARITY_CHECK(check_name("service", service));
-        if (!file_exists(unit_file(service))) return {};
-        CLARITY_CHECK(stop(service, 10s));
-        CLARITY_CHECK(call("disable " + service, [&](sdbus::IProxy& manager) {
-            std::vector<sdbus::Struct<std::string, std::string, std::string>> changes;
-            manager.callMethod("DisableUnitFiles").onInterface(manager_interface)
-                .withArguments(std::vector<std::string>{unit(service)}, false)
-                .storeResultsTo(changes);
-        }));
-        CLARITY_CHECK(remove_all(unit_file(service)));
-        CLARITY_CHECK(remove_all(env_file(service)));
-        return call("reload units", [](sdbus::IProxy& manager) {
-            manager.callMethod("Reload").onInterface(manager_interface);
-        });
+        if (file_exists(unit_file(service))) {
+            CLARITY_CHECK(stop(service, 10s));
+            CLARITY_CHECK(remove_all(unit_file(service)));
+            CLARITY_CHECK(call("forget " + service, [](Bus& bus) { bus.reload(); }));
+        }
+        return remove_all(env_file(service));
     }
 
     Result<Observation> observe(const std::string& service) override {
         Observation out;
-        auto text = read_file(unit_file(service), 1U << 20);
+        const auto text = read_file(unit_file(service), 1U << 20);
         if (!text) return out;
-        if (const auto at = text->find(key_line); at != std::string::npos) {
-            const auto from = at + std::strlen(key_line);
-            out.key = text->substr(from, text->find('\n', from) - from);
-        }
-        CLARITY_CHECK(call("look at " + service, [&](sdbus::IProxy& manager) {
-            sdbus::ObjectPath path;
-            manager.callMethod("LoadUnit").onInterface(manager_interface)
-                .withArguments(unit(service)).storeResultsTo(path);
-            auto proxy = sdbus::createProxy(sdbus::createSystemBusConnection(), bus_name, path);
-            const auto get = [&](const char* interface, const char* property) {
-                return proxy->getProperty(property).onInterface(interface);
-            };
-            const auto active = get(unit_interface, "ActiveState").get<std::string>();
-            const auto sub = get(unit_interface, "SubState").get<std::string>();
-            out.restarts = get(service_interface, "NRestarts").get<std::uint32_t>();
-            const auto code = get(service_interface, "ExecMainCode").get<std::int32_t>();
-            out.exit_code = get(service_interface, "ExecMainStatus").get<std::int32_t>();
-            if (code == 2 || code == 3) out.exit_code += 128;  // CLD_KILLED, CLD_DUMPED
-            out.started_unix_ms = static_cast<std::int64_t>(
-                get(service_interface, "ExecMainStartTimestamp").get<std::uint64_t>() / 1000);
-            out.state = sub == "auto-restart"     ? RunState::waiting
-                        : active == "active"      ? RunState::running
-                        : active == "activating"  ? RunState::waiting
-                        : active == "deactivating" ? RunState::running
-                                                  : RunState::stopped;
-            if (out.state != RunState::running) out.detail = "systemd: " + active + ", " + sub;
+        out.key = systemd::key_of(*text);
+        CLARITY_CHECK(call("look at " + service, [&](Bus& bus) {
+            bus.observe(unit(service), out);
         }));
         return out;
     }
 
     Result<std::string> logs(const std::string& service, std::uint32_t lines) override {
-        return fail(Errc::unavailable, "systemd keeps the log: journalctl -u {} -n {}",
-                    unit(service), lines);
+        CLARITY_CHECK(check_name("service", service));
+        return systemd::read_journal(unit(service), lines);
     }
 
   private:
-    std::string prefix_;
+    std::string node_id_;
     std::string env_root_;
 
     [[nodiscard]] std::string unit(const std::string& service) const {
-        return prefix_ + service + ".service";
+        return systemd::unit_name(node_id_, service);
     }
     [[nodiscard]] std::string unit_file(const std::string& service) const {
         return "/etc/systemd/system/" + unit(service);
@@ -193,26 +192,22 @@ class SystemdManager final : public ServiceManager {
         return env_root_ + "/" + service + ".env";
     }
 
-    /// One connection per call: nothing shared between worker threads.
     template <class Action>
     static Result<void> call(const std::string& what, Action action) {
         try {
-            auto manager =
-                sdbus::createProxy(sdbus::createSystemBusConnection(), bus_name, manager_path);
-            action(*manager);
+            Bus bus;
+            action(bus);
             return {};
         } catch (const sdbus::Error& error) {
             return fail(Errc::failed, "systemd: {}: {}", what, error.getMessage());
         }
     }
 
-    bool wait_stopped(const std::string& service, std::chrono::milliseconds timeout) {
+    Result<bool> wait_stopped(const std::string& service, std::chrono::milliseconds timeout) {
         const auto deadline = std::chrono::steady_clock::now() + timeout;
         for (;;) {
-            const auto seen = observe(service);
-            if (seen && seen->state != RunState::running && seen->state != RunState::waiting) {
-                return true;
-            }
+            CLARITY_TRY(const auto seen, observe(service));
+            if (seen.state != RunState::running && seen.state != RunState::waiting) return true;
             if (std::chrono::steady_clock::now() >= deadline) return false;
             std::this_thread::sleep_for(50ms);
         }
@@ -222,11 +217,17 @@ class SystemdManager final : public ServiceManager {
 }  // namespace
 
 Result<std::shared_ptr<ServiceManager>> make_systemd_manager(const DriverSettings& settings) {
-    if (::access("/run/systemd/system", F_OK) != 0) {
+    if (!systemd_here()) {
         return fail(Errc::unavailable,
-                    "systemd does not run this host: set service_manager to auto or builtin");
+                    "systemd with its D-Bus does not run on this host: install dbus, or set "
+                    "service_manager to auto or builtin");
     }
     return std::make_shared<SystemdManager>(settings);
+}
+
+bool systemd_here() {
+    return ::access("/run/systemd/system", F_OK) == 0 &&
+           ::access("/run/dbus/system_bus_socket", F_OK) == 0;
 }
 
 }  // namespace clarity
