@@ -1,6 +1,7 @@
 // Makes signed documents that a test wants to see refused.
-//   forge plan OUTPUT --site CLIENT/DC --seq N [--key KEYFILE] [--server ID] [--role coordinator]
+//   forge plan OUTPUT --site CLIENT/DC --seq N [--key KEYFILE] [--type TYPE]
 //   forge mutate INPUT OUTPUT    the same envelope with one payload byte changed
+// TYPE: "roster" or any payload type, which the plan's bytes then claim to be.
 // Without --key the plan is signed by a key that nobody knows. Prints the document's digest.
 #include <cstdio>
 #include <fstream>
@@ -44,9 +45,11 @@ int forge_plan(const std::string& output, std::map<std::string, std::string> opt
         }
         key = *loaded;
     }
-    const bool is_other_type = options["--type"] == "roster";
-    auto envelope =
-        Envelope::make(is_other_type ? payload_type::roster : payload_type::plan, plan.encode());
+    const auto& wanted = options["--type"];
+    const std::string type = wanted.empty()        ? std::string(payload_type::plan)
+                             : wanted == "roster" ? std::string(payload_type::roster)
+                                                  : wanted;
+    auto envelope = Envelope::make(type, plan.encode());
     envelope.sign(key);
     return write_envelope(envelope, output);
 }
