@@ -12,6 +12,7 @@
 #include "node/drivers/driver.hpp"
 #include "node/drivers/supervisor.hpp"
 #include "node/join.hpp"
+#include "node/state_dirs.hpp"
 #include "protocol/log/log.hpp"
 #include "storage/files.hpp"
 
@@ -86,7 +87,7 @@ Result<AgentConfig> configure(const Arguments& arguments) {
 }
 
 Result<std::unique_ptr<KeyValueStore>> open_store(const AgentConfig& config) {
-    CLARITY_CHECK(make_dirs(config.state_dir, 0700));
+    CLARITY_CHECK(make_state_dirs(config.state_dir));
     auto store = KeyValueStore::open(config.state_dir + "/db");
     if (!store && store.error().code == Errc::conflict) {
         return fail(Errc::conflict, "{}: another agent runs with this state_dir; stop it first",
