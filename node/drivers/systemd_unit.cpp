@@ -90,7 +90,7 @@ std::string unit_name(const std::string& node_id, const std::string& service) {
 Result<std::string> environment_text(const std::map<std::string, std::string>& env) {
     std::string text;
     for (const auto& [name, value] : env) {
-        const bool named = !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
+        const bool named = !name.empty() && (name[0] < '0' || name[0] > '9') &&
                            std::all_of(name.begin(), name.end(), [](unsigned char c) {
                                return c < 0x80 && (std::isalnum(c) != 0 || c == '_');
                            });
