@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import inventories
-from harness import ROOT, SITE, Skip, expect, main, wait_for
+from harness import ROOT, SITE, Site, Skip, expect, main, wait_for
 from scenes import PUBLISH, add_artifact, apply, http, service_of, set_up
 from systemd_host import SystemdHost
 
@@ -322,5 +322,39 @@ def without_systemd(build):
                    "the built-in manager does not run it")
 
 
+def coordinator_unit(build):
+    """systemd: the coordinator runs from its unit as a user of its own, and survives kill -9"""
+    with Site(build, nodes=1) as site, SystemdHost(site, build, NAME) as host:
+        address = site.address[NAME]
+        shutil.copy(site.bin / "orchestrix", host.root / "usr/bin/orchestrix")
+        shutil.copy(ROOT / "deploy/systemd/orchestrix.service", host.root / "etc/systemd/system")
+        (host.root / "etc/orchestrix").mkdir()
+        (host.root / "etc/orchestrix/coordinator.yml").write_text(
+            f"rest:\n  listen: {address}:8470\n  public_url: https://{address}:8470\n"
+            f"control:\n  listen: {address}:8471\n  advertise: tcp://{address}:8471\n")
+        host.boot()
+        host.run("systemctl", "enable", "--now", "orchestrix")
+        url = f"https://{address}:8470"
+
+        def healthy():
+            return subprocess.run([*site.net.enter("centre"), "curl", "-skf", "-m", "2",
+                                   f"{url}/healthz"], capture_output=True).returncode == 0
+        wait_for("the coordinator's REST port", 20, healthy)
+        token = site.dir / "token"
+        token.write_text(host.run("cat", "/var/lib/orchestrix/coordinator/admin.token"))
+        site.cli("login", url, "--token-file", token, "--yes")
+        site.cli("root", "init", "--yes")
+        pid = int(host.show_unit("orchestrix", "MainPID")[0])
+        owner = host.run("stat", "-c", "%u", f"/proc/{pid}").strip()
+        expect(owner != "0", "the coordinator runs as root")
+        host.kill(pid)
+        wait_for("systemd to start it again", 15, lambda: int(
+            host.show_unit("orchestrix", "MainPID")[0]) not in (0, pid) and healthy())
+        expect("version" in site.cli("root", "show"), "its root of trust is gone")
+        host.reboot()
+        wait_for("the coordinator after the host's restart", 20, healthy)
+        site.cli("token", "list")
+
+
 if __name__ == "__main__":
-    main([without_systemd, on_systemd])
+    main([without_systemd, on_systemd, coordinator_unit])
