@@ -120,7 +120,8 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
                          if (!me || event == wire::PeerEvent::up) return;
                          me->mesh.peer_unreachable(me->now(), member);
                          me->pump();
-                     }});
+                     },
+                     settings.heartbeat_ms});
         return true;
     }
 
@@ -169,6 +170,11 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
                 [&](mesh::MemberChanged& each) {
                     changed = true;
                     const auto* member = roster.find(each.id);
+                    // What healed since is found by a new connection sooner than by TCP's retries.
+                    if (each.state == mesh::State::dead) {
+                        disconnect(each.id);
+                        incoming.erase(each.id);
+                    }
                     log::info("mesh: {} is {}", member == nullptr ? each.id : member->hostname,
                               mesh::name_of(each.state));
                 },

@@ -56,6 +56,8 @@ class Network {
     Zap zap_;
     std::uint32_t next_listener_ = 1;
     Clock::time_point next_sweep_{};
+    Clock::time_point swept_{};
+    std::chrono::nanoseconds used_{};  ///< processor time at the last sweep
     std::minstd_rand random_;
 
     void open(Peer& peer);
@@ -68,6 +70,7 @@ class Network {
     void watch_door(Door& door);
     void watch_peer(Peer& peer);
     void on_time(Clock::time_point now);
+    [[nodiscard]] bool worked();
     [[nodiscard]] long wait_ms() const;
 };
 

@@ -62,9 +62,21 @@ void set_common_options(zmq::socket_t& socket, const Limits& limits) {
     socket.set(zmq::sockopt::connect_timeout, 3000);
     socket.set(zmq::sockopt::reconnect_ivl, jittered_ms(200, 1000));
     socket.set(zmq::sockopt::reconnect_ivl_max, 5000);
-    socket.set(zmq::sockopt::heartbeat_ivl, 2000);
-    socket.set(zmq::sockopt::heartbeat_timeout, 6000);
     socket.set(zmq::sockopt::ipv6, true);
+}
+
+void set_heartbeat(zmq::socket_t& socket, int every_ms) {
+    const int timeout_ms = 3 * every_ms;
+    socket.set(zmq::sockopt::heartbeat_ivl, every_ms);
+    socket.set(zmq::sockopt::heartbeat_timeout, timeout_ms);
+    socket.set(zmq::sockopt::heartbeat_ttl, timeout_ms);
+}
+
+void set_keepalive(zmq::socket_t& socket) {
+    socket.set(zmq::sockopt::tcp_keepalive, 1);
+    socket.set(zmq::sockopt::tcp_keepalive_idle, 30);
+    socket.set(zmq::sockopt::tcp_keepalive_intvl, 10);
+    socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
 }
 
 void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key) {

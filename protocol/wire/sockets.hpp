@@ -34,6 +34,10 @@ class MonitoredSocket {
 
 /// Options that all our sockets share.
 void set_common_options(zmq::socket_t& socket, const Limits& limits);
+/// Only who connects sends heartbeats; they tell the other end how long to wait for the next.
+void set_heartbeat(zmq::socket_t& socket, int every_ms);
+/// For who listens: ends what the other end's heartbeats no longer watch.
+void set_keepalive(zmq::socket_t& socket);
 /// CURVE as a client with the given own key.
 void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key);
 /// X25519 public key of a secret one.

@@ -77,6 +77,8 @@ struct ConnectSettings {
     CurveKey server_key;
     std::function<void(Bytes frame)> on_frame;
     std::function<void(PeerEvent)> on_event;  ///< may be empty
+    /// A peer that answers nothing for three of these is `down`. Each costs four packets.
+    int heartbeat_ms = 2000;
 };
 
 /// For the metrics; each only rises.
