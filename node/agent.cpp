@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "node/agent_impl.hpp"
+#include "node/memory.hpp"
 #include "protocol/log/log.hpp"
 #include "storage/files.hpp"
 
@@ -13,6 +14,7 @@ namespace {
 constexpr auto tick_every = std::chrono::milliseconds(500);
 constexpr auto site_delay = std::chrono::milliseconds(20);
 constexpr std::int64_t result_wait_ms = 30'000;
+constexpr std::int64_t settle_in_ms = 10'000;
 constexpr auto leave_delay = std::chrono::milliseconds(250);
 constexpr std::string_view member_prefix = "m:";
 
@@ -224,6 +226,10 @@ void Agent::Impl::tick() {
     if (stopping) return;
     decide_uplink();
     forget_old_commands();
+    if (!is_settled_in && mesh->now_ms() > settle_in_ms) {
+        is_settled_in = true;
+        give_back_start_up_memory();
+    }
     tick_timer.expires_after(tick_every);
     tick_timer.async_wait([self = weak_from_this()](const auto& error) {
         const auto me = self.lock();

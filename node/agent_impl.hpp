@@ -47,6 +47,8 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     bool record_pending = false;
     bool site_pending = false;
     bool stopping = false;
+    bool is_settled_in = false;  ///< what the start alone needed was given back
+    std::map<std::string, std::string> known_members;  ///< hostnames by server id
     bool was_member = true;
     std::map<Digest, mesh::DocumentAd> seen_ads;  ///< of the mesh, not wanted when they came
     std::map<std::string, std::int64_t> nonces;   ///< of commands acted on, with their expiry
@@ -69,6 +71,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
 
     // agent_documents.cpp
     void apply_roster();
+    void tell_who_left(const Roster& roster);
     void apply_plan();
     void sync_offers();
     [[nodiscard]] bool wants(const std::string& kind, std::uint64_t version,
