@@ -44,13 +44,13 @@ def wait_for(what, seconds, condition, poll_s=0.05):
 
 
 class Site:
-    def __init__(self, build, nodes=4, wan_mbit=50, env=None):
+    def __init__(self, build, nodes=4, wan_mbit=50, env=None, network=None):
         self.bin = (ROOT / build / "bin").resolve()
         self.dir = Path(tempfile.mkdtemp(prefix="clarity-e2e-"))
         self.processes = {}
         self.env = {**os.environ, "CLARITY_CONFIG_DIR": str(self.dir / "cli"), "NO_COLOR": "1",
                     **(env or {})}
-        self.net = Network()
+        self.net = network or Network()
         self.names = [f"edge-{i}" for i in range(1, nodes + 1)]
         self.centre = self.net.add("centre", 2)
         self.origin = self.net.add("origin", 3, wan_mbit)
