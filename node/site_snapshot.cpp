@@ -43,7 +43,10 @@ SiteClaims site_claims(const SiteSnapshot& site) {
         if (view.id == site.self) continue;
         auto& claims = out.servers[view.id];
         claims.alive = is_alive(site, view);
-        if (const auto* record = record_of(site, view.id)) {
+        const auto* record = record_of(site, view.id);
+        claims.heard = record != nullptr ||
+                       (!claims.alive && view.state != mesh::State::unknown);
+        if (record != nullptr) {
             claims.holdings = record->holdings;
             claims.claims = record->claims;
         }

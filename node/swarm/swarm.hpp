@@ -35,6 +35,7 @@ struct SwarmSettings {
     std::uint64_t unwritten_max_bytes = 64U << 20; ///< pieces from an origin waiting for the disk
 
     std::int64_t fetch_delay_ms = 2000;   ///< election: rank r waits r times this for a claim
+    std::int64_t hearing_ms = 3000;       ///< after a start: for the records of all the others
     std::int64_t fetch_stall_ms = 10000;  ///< a fetcher without progress for so long is passed over
     std::int64_t holder_patience_ms = 30000;  ///< a complete copy at the site that does not arrive
     std::int64_t retry_min_ms = 500;      ///< after a cut connection; doubles, with jitter
@@ -57,6 +58,7 @@ struct SwarmPeer {
 /// What one server's newest record says, and whether the mesh holds it alive.
 struct ServerClaims {
     bool alive = false;
+    bool heard = true;  ///< false: it may be there, but its record has not come yet
     std::vector<Holding> holdings;
     std::vector<FetchClaim> claims;
 };

@@ -44,7 +44,7 @@ election::View Swarm::Impl::view_of(Item& item) {
         if (candidate && (holding == nullptr || !holding->complete)) view.alive.push_back(server);
     }
     view.needed = needed(item);
-    view.able = fetching_allowed_ && !sources_of(item).empty() &&
+    view.able = fetching_allowed_ && site_heard() && !sources_of(item).empty() &&
                 session_->link(sha256) != nullptr &&
                 (item.fetch || running_fetches() < settings_.fetches_max);
     view.own_progress = item.counters->wan_bytes.load() + item.lan_bytes + item.have_count;
@@ -68,6 +68,14 @@ bool Swarm::Impl::needed(Item& item) {
     if (item.holder_since_ms < 0) item.holder_since_ms = now;
     return now - std::max(item.holder_since_ms, item.lan_progress_ms) >=
            settings_.holder_patience_ms;
+}
+
+/// Just after a start, who holds or fetches what is not known yet: pulling then would pull again
+/// what the site has.
+bool Swarm::Impl::site_heard() const {
+    if (swarm_now_ms() - started_ms_ >= settings_.hearing_ms) return true;
+    return std::all_of(site_.servers.begin(), site_.servers.end(),
+                       [](const auto& each) { return each.second.heard; });
 }
 
 std::vector<swarm::FetchSource> Swarm::Impl::sources_of(const Item& item) const {

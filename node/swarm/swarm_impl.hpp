@@ -17,6 +17,9 @@
 
 namespace clarity {
 
+[[nodiscard]] std::int64_t swarm_now_ms();       ///< steady
+[[nodiscard]] std::int64_t swarm_now_unix_ms();  ///< wall clock
+
 /// The swarm's state; all of it belongs to the loop's thread. Workers get copies and post back
 /// through a weak pointer, so that a late answer finds nobody.
 class Swarm::Impl : public std::enable_shared_from_this<Impl> {
@@ -95,6 +98,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     std::vector<SwarmPeer> peers_;
     SiteClaims site_;
     bool site_known_ = false;
+    std::int64_t started_ms_ = swarm_now_ms();
     RepositorySet repositories_;
     bool fetching_allowed_ = true;
     std::map<Digest, Item> items_;
@@ -146,6 +150,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void elect(Item& item);
     [[nodiscard]] election::View view_of(Item& item);
     [[nodiscard]] bool needed(Item& item);
+    [[nodiscard]] bool site_heard() const;
     [[nodiscard]] std::vector<swarm::FetchSource> sources_of(const Item& item) const;
     [[nodiscard]] std::size_t running_fetches() const;
     void start_fetch(Item& item);
@@ -155,8 +160,5 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void measure_rate(Item& item);
     [[nodiscard]] std::int64_t error_backoff_ms(const Item& item) const;
 };
-
-[[nodiscard]] std::int64_t swarm_now_ms();       ///< steady
-[[nodiscard]] std::int64_t swarm_now_unix_ms();  ///< wall clock
 
 }  // namespace clarity

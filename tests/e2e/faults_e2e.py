@@ -42,7 +42,6 @@ def half_way(site, ask, share=0.5):
     return found["name"]
 
 
-
 def fetcher_killed(build):
     """fetcher killed half-way: another goes on from what the site has, WAN bytes ≤ 1.1 × size"""
     with noise_site(build) as site:
@@ -69,9 +68,9 @@ def fetcher_killed(build):
         expect(sent <= 1.1 * SIZE, f"{sent} bytes over the WAN for {SIZE}")
         site.start_agent(fetcher)
         wait_for(f"{fetcher} finishes too", 60, lambda: site.settled(seq))
-        sent = site.origin_sent() - before
-        print(f"FIGURE: {fetcher} restarted and done as well; WAN bytes {sent / SIZE:.4f} x size")
-        expect(sent <= 1.1 * SIZE, f"{sent} bytes over the WAN for {SIZE}, with the restarted one")
+        again = site.origin_sent() - before - sent
+        print(f"FIGURE: {fetcher} restarted and done as well, {again} more bytes over the WAN")
+        expect(again < 100000, f"{again} bytes were pulled again that three servers had")
 
 
 def network_cut(build):

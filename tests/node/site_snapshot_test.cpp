@@ -79,3 +79,19 @@ TEST_CASE("plan: it is applied once the manifests of this server's own services 
     CHECK_FALSE(own_manifests_here(plan, "s2", here));
     CHECK(servers_wanting(plan, here, two) == std::vector<std::string>{"s1", "s3"});
 }
+
+TEST_CASE("site: a server whose record has not come counts as not heard, a dead one does not") {
+    Roster roster;
+    std::map<std::string, Record> records;
+    records["s4"].plan_seq = 7;
+    const SiteSnapshot site{&roster, "s1", 500, {{"s2", mesh::State::unknown, -1, "", 0},
+                                                 {"s3", mesh::State::alive, 400, "s2", 1},
+                                                 {"s4", mesh::State::alive, 400, "s2", 1},
+                                                 {"s5", mesh::State::dead, 100, "s2", 1}},
+                            &records};
+    const auto claims = site_claims(site);
+    CHECK_FALSE(claims.servers.at("s2").heard);
+    CHECK_FALSE(claims.servers.at("s3").heard);
+    CHECK(claims.servers.at("s4").heard);
+    CHECK(claims.servers.at("s5").heard);
+}
