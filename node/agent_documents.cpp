@@ -24,6 +24,7 @@ void Agent::Impl::apply_roster() {
     }
     net->set_authorised(mesh_listener, std::move(users));
     mesh->set_roster(roster);
+    tell_who_left(roster);
     const bool is_member = roster.find(identity.server_id) != nullptr;
     if (!is_member && was_member) {
         log::warning("this server is not in roster {} of {}: it was revoked; what runs stays, "
@@ -33,6 +34,17 @@ void Agent::Impl::apply_roster() {
     was_member = is_member;
     workloads->set_site(snapshot());
     touch_record();
+}
+
+/// Says which servers the roster no longer has; from now on nothing of theirs is let in.
+void Agent::Impl::tell_who_left(const Roster& roster) {
+    for (const auto& [server_id, hostname] : known_members) {
+        if (roster.find(server_id) != nullptr || server_id == identity.server_id) continue;
+        log::warning("roster {}: {} was revoked: it is cut off from this site", roster.epoch,
+                     hostname);
+    }
+    known_members.clear();
+    for (const auto& member : roster.members) known_members[member.server_id] = member.hostname;
 }
 
 void Agent::Impl::apply_plan() {
