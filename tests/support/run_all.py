@@ -129,6 +129,8 @@ def main():
             script(tally, "lint", [sys.executable, "tests/lint/lint.py"], 120)
         if not options.quick and wanted("fuzz"):
             fuzz(tally)
+    if options.quick:
+        os.environ["CLARITY_QUICK"] = "1"  # for programs that can do with less
     if options.e2e or everything:
         for case in sorted((ROOT / "tests/e2e").glob("*_e2e.py")):
             if wanted(case.stem):
