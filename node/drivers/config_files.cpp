@@ -32,6 +32,27 @@ Result<void> give_to(const std::string& path, const std::string& user) {
     return {};
 }
 
+/// Takes a file or link away. A folder is never ours, whatever the list on disk says.
+Result<void> remove_file(const std::string& path) {
+    if (::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
+    const int reason = errno;
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
+    return tl::unexpected<Error>(file_error("remove", path, reason));
+}
+
+/// Before anything is listed or written: a list with a folder in it would be a list of harm.
+Result<void> refuse_folders(const std::vector<PlacedFile>& files) {
+    for (const auto& each : files) {
+        struct stat info {};
+        if (::stat(each.path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+            return fail(Errc::invalid, "configuration file {}: a folder is in its place",
+                        each.path);
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<void> check_config(const ServiceConfig& config) {
@@ -75,6 +96,7 @@ std::vector<ConfigFiles::Known> ConfigFiles::load(const std::string& service) {
 
 Result<void> ConfigFiles::place(const std::string& service, const std::vector<PlacedFile>& files,
                                 const std::string& user) {
+    CLARITY_CHECK(refuse_folders(files));
     const auto before = load(service);
     Json list = Json::object();
     std::vector<Known> now;
@@ -94,7 +116,7 @@ Result<void> ConfigFiles::place(const std::string& service, const std::vector<Pl
     Json kept = Json::object();
     for (const auto& each : now) kept[each.path] = each.sha256;
     for (const auto& each : before) {
-        if (!kept.contains(each.path)) CLARITY_CHECK(remove_all(each.path));
+        if (!kept.contains(each.path)) CLARITY_CHECK(remove_file(each.path));
     }
     CLARITY_CHECK(write_file_atomic(list_path(service), to_text(kept), 0600));
     const std::lock_guard lock(mutex_);
@@ -130,7 +152,7 @@ std::vector<std::string> ConfigFiles::drift(const std::string& service) {
 }
 
 Result<void> ConfigFiles::remove(const std::string& service) {
-    for (const auto& each : load(service)) CLARITY_CHECK(remove_all(each.path));
+    for (const auto& each : load(service)) CLARITY_CHECK(remove_file(each.path));
     CLARITY_CHECK(remove_all(list_path(service)));
     const std::lock_guard lock(mutex_);
     known_.erase(service);
