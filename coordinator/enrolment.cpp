@@ -8,6 +8,28 @@ namespace {
 
 constexpr std::size_t endpoint_max_bytes = 256;
 
+/// Who may take a server's place: a used token only serves the very server it let in, as long as
+/// that one belongs (its answer was lost); and another key than the enrolled one needs a token made
+/// for that server, so that no stray token of a site turns into one of its running servers.
+Result<void> check_place(const Core& core, const TokenRow& token, const EnrolRequest& request,
+                         const inventory::Server& server) {
+    const auto before = core.rosters.locate(server.id);
+    const bool same = before && before->second.key == request.public_key;
+    if (token.used() && !same) {
+        return fail(Errc::denied,
+                    "this join token was used, and {} is not enrolled with this key any more; make "
+                    "a new one with \"clarity token create\"",
+                    server.hostname);
+    }
+    if (before && !same && token.server().empty()) {
+        return fail(Errc::denied,
+                    "{} is enrolled with another key; to replace it, make a token for it with "
+                    "\"clarity token create {} --server {}\"",
+                    server.hostname, token.site(), server.hostname);
+    }
+    return {};
+}
+
 /// The request's key, proved, and not another server's.
 Result<void> check_key(const Core& core, const EnrolRequest& request,
                        const std::string& server_id) {
@@ -67,6 +89,7 @@ Result<Enrolled> enrol(Core& core, const EnrolRequest& request, std::int64_t now
         return fail(Errc::denied, "this join token is for server \"{}\", not for {}", row.server(),
                     server->hostname);
     }
+    CLARITY_CHECK(check_place(core, row, request, *server));
     CLARITY_CHECK(check_endpoint("\"mesh_endpoint\"", request.mesh_endpoint, "tcp://"));
     CLARITY_CHECK(check_endpoint("\"swarm_endpoint\"", request.swarm_endpoint, ""));
     CLARITY_CHECK(check_key(core, request, server->id));

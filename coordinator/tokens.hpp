@@ -26,6 +26,7 @@ struct TokenRow {
     Json row;
     [[nodiscard]] std::string site() const { return json_or<std::string>(row, "site", ""); }
     [[nodiscard]] std::string server() const { return json_or<std::string>(row, "server", ""); }
+    [[nodiscard]] bool used() const { return row.contains("used"); }
 };
 
 /// One-time join tokens. Only the hash of a token's secret is stored. Loop thread only.

@@ -142,7 +142,7 @@ TEST_CASE("coordinator: a server enrols once with its token, and only as itself"
     copied.key = node.key;
     CHECK(copied.enrol(live, join_token(live)).status == 409);
     LiveNode again("edge-1");
-    REQUIRE(again.enrol(live, join_token(live)).status == 200);
+    REQUIRE(again.enrol(live, join_token(live, "edge-1")).status == 200);
     const auto agents = live.call("GET", "/api/v1/agents").body;
     CHECK(agents.size() == 1);
     CHECK(live.call("DELETE", "/api/v1/agents/" + again.server_id).status == 200);
