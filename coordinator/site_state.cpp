@@ -28,11 +28,15 @@ SiteState::Outcome SiteState::report(std::int64_t now_ms, const Roster& roster,
     Site& site = sites_[roster.site];
     site.reported_ms = now_ms;
     for (const auto& each : servers) {
-        if (roster.find(each.server_id) == nullptr || !is_state(each.state)) {
+        const auto* member = roster.find(each.server_id);
+        if (member == nullptr || !is_state(each.state)) {
             ++out.refused;
             continue;
         }
         Seen& seen = site.servers[each.server_id];
+        // A replaced server counts its record's versions from the start again.
+        if (seen.key != member->key) seen = Seen{};
+        seen.key = member->key;
         const std::int64_t age_ms = std::max<std::int64_t>(each.age_ms, 0);
         const std::int64_t heard_ms = each.age_ms < 0 ? -1 : now_ms - age_ms;
         if (heard_ms >= seen.heard_ms || now_ms - seen.reported_ms > evidence_kept_ms) {
@@ -76,7 +80,7 @@ std::vector<ServerView> SiteState::servers(std::int64_t now_ms, const Roster& ro
         view.member = member;
         if (at != sites_.end()) {
             const auto seen = at->second.servers.find(member.server_id);
-            if (seen != at->second.servers.end()) {
+            if (seen != at->second.servers.end() && seen->second.key == member.key) {
                 const Seen& known = seen->second;
                 view.state = silence > silence_ms ? "unknown" : known.state;
                 view.age_ms = known.heard_ms < 0 ? -1 : now_ms - known.heard_ms;
@@ -97,8 +101,10 @@ std::int64_t SiteState::silence_of(std::int64_t now_ms, const std::string& site)
 void SiteState::keep_members(const Roster& roster) {
     const auto at = sites_.find(roster.site);
     if (at == sites_.end()) return;
-    std::erase_if(at->second.servers,
-                  [&](const auto& row) { return roster.find(row.first) == nullptr; });
+    std::erase_if(at->second.servers, [&](const auto& row) {
+        const auto* member = roster.find(row.first);
+        return member == nullptr || member->key != row.second.key;
+    });
 }
 
 }  // namespace clarity::coordinator

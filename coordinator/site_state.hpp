@@ -41,11 +41,12 @@ class SiteState {
                                                   const Roster& roster) const;
     /// Since any uplink of the site reported; -1 = never.
     [[nodiscard]] std::int64_t silence_of(std::int64_t now_ms, const std::string& site) const;
-    /// Forgets servers that are not in the roster any more.
+    /// Forgets servers that are not in the roster any more, or have another key there.
     void keep_members(const Roster& roster);
 
   private:
     struct Seen {
+        PublicKey key;  ///< the member's when this was learnt: another key is another machine
         std::string state = "unknown";
         std::int64_t heard_ms = -1;     ///< by the witness; -1 = never
         std::int64_t reported_ms = -1;  ///< when we were told

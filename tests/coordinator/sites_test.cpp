@@ -108,6 +108,20 @@ TEST_CASE("site state: a record counts only when its owner signed it, and never 
     CHECK(state.record("acme/dc-1", "b")->version.seq == 3);
 }
 
+TEST_CASE("site state: a server that was replaced begins anew, its old key's record is gone") {
+    Site site;
+    SiteState state;
+    state.report(1000, site.roster, "a", {{"a", "alive", 0, "a", site.a.record(900, 7)}});
+    site.a.key = SigningKey::generate();  // another machine, with an empty disk
+    site.roster.members[0] = site.a.member();
+    CHECK_FALSE(state.servers(1500, site.roster)[0].record);
+    const auto outcome =
+        state.report(2000, site.roster, "a", {{"a", "alive", 0, "a", site.a.record(1, 8)}});
+    CHECK(outcome.records == 1);
+    REQUIRE(state.servers(2000, site.roster)[0].record);
+    CHECK(state.servers(2000, site.roster)[0].record->plan_seq == 8);
+}
+
 TEST_CASE("site state: ages grow, the witness is named, and silence makes states unknown") {
     const Site site;
     SiteState state;
