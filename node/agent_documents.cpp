@@ -71,7 +71,7 @@ void Agent::Impl::sync_offers() {
 
 bool Agent::Impl::wants(const std::string& kind, std::uint64_t version,
                         const Digest& digest) const {
-    return policy.wants({kind, version, digest});
+    return policy.wants({kind, version, digest}, unix_ms());
 }
 
 void Agent::Impl::on_ad(const mesh::DocumentAd& ad) {

@@ -1,11 +1,21 @@
 #include "node/document_policy.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "protocol/log/log.hpp"
 
 namespace clarity {
 namespace {
+
+constexpr std::size_t not_wanted_max = 1024;
+constexpr std::int64_t log_window_ms = 60'000;
+constexpr std::size_t logged_max = 20;  ///< a window
+
+/// Says nothing about the document itself: this host could not, or not now.
+bool is_passing(Errc code) {
+    return code == Errc::io || code == Errc::no_space || code == Errc::timeout;
+}
 
 /// The kind that an envelope claims to be, or nothing we know.
 std::string_view kind_of(std::string_view type) {
@@ -19,12 +29,10 @@ std::string_view kind_of(std::string_view type) {
 
 }  // namespace
 
-bool DocumentPolicy::wants(const DocumentName& name) const {
+bool DocumentPolicy::wants(const DocumentName& name, std::int64_t now_unix_ms) const {
     if (trust_->find(name.digest)) return false;
-    const std::string hex = name.digest.hex();
-    for (const auto& refusal : refusals_) {
-        if (refusal.digest == hex) return false;
-    }
+    const auto until = not_wanted_until_.find(name.digest);
+    if (until != not_wanted_until_.end() && now_unix_ms < until->second) return false;
     if (name.kind == "root") return name.version == trust_->root().version + 1;
     if (name.kind == "roster") return name.version >= trust_->roster().epoch;
     if (name.kind == "plan") return name.version >= trust_->plan_seq();
@@ -47,10 +55,26 @@ Result<DocumentEffect> DocumentPolicy::take(std::string_view kind, std::string_v
         kind.empty() || kind == actual
             ? accept(actual, envelope, now_unix_ms)
             : fail(Errc::bad_signature, "offered as {}, but it is a {}", kind, actual);
-    if (!result && result.error().code != Errc::exists) {
+    if (result) {
+        note_accepted(actual, envelope.digest());
+    } else if (result.error().code != Errc::exists) {
         remember(actual, envelope, result.error(), now_unix_ms);
     }
     return result;
+}
+
+void DocumentPolicy::note_accepted(std::string_view kind, const Digest& digest) {
+    std::erase_if(refusals_, [&](const auto& each) { return each.digest == digest.hex(); });
+    if (kind == "root") not_wanted_until_.clear();  // other keys: other judgements
+    else not_wanted_until_.erase(digest);
+}
+
+bool DocumentPolicy::may_log(std::int64_t now_unix_ms) {
+    if (now_unix_ms - log_window_ms_ >= log_window_ms || now_unix_ms < log_window_ms_) {
+        log_window_ms_ = now_unix_ms;
+        logged_ = 0;
+    }
+    return logged_++ < logged_max;
 }
 
 Result<DocumentEffect> DocumentPolicy::accept(std::string_view kind, const Envelope& envelope,
@@ -80,7 +104,11 @@ Result<DocumentEffect> DocumentPolicy::accept(std::string_view kind, const Envel
 
 void DocumentPolicy::remember(std::string_view kind, const Envelope& envelope, const Error& error,
                               std::int64_t now_unix_ms) {
-    const std::string hex = envelope.digest().hex();
+    const Digest digest = envelope.digest();
+    if (not_wanted_until_.size() >= not_wanted_max) not_wanted_until_.clear();
+    not_wanted_until_[digest] = is_passing(error.code) ? now_unix_ms + retry_after_ms
+                                                       : std::numeric_limits<std::int64_t>::max();
+    const std::string hex = digest.hex();
     for (const auto& refusal : refusals_) {
         if (refusal.digest == hex) return;  // said once: no peer may flood log or record
     }
@@ -92,6 +120,7 @@ void DocumentPolicy::remember(std::string_view kind, const Envelope& envelope, c
     }
     refusals_.push_back(std::move(refusal));
     if (refusals_.size() > refusals_max) refusals_.pop_front();
+    if (!may_log(now_unix_ms)) return;
     log::warning("refused a {} ({}): {}", kind, hex.substr(0, 12), error.message);
 }
 

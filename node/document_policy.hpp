@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,10 @@ class DocumentPolicy {
     explicit DocumentPolicy(TrustStore& trust) : trust_(&trust) {}
 
     /// Is this worth pulling now? A newer root is wanted in order, one after the other; a plan of
-    /// our own `seq` with other bytes is wanted as evidence; what was refused is not wanted again.
-    [[nodiscard]] bool wants(const DocumentName& name) const;
+    /// our own `seq` with other bytes is wanted as evidence. What was refused is not wanted again
+    /// until a new root may judge it otherwise; what failed here (disk full) or by the clock is
+    /// wanted again a while later.
+    [[nodiscard]] bool wants(const DocumentName& name, std::int64_t now_unix_ms) const;
 
     /// Checks and stores. Errors are as TrustStore's; a refusal (not `exists`) is remembered.
     [[nodiscard]] Result<DocumentEffect> take(std::string_view kind, std::string_view bytes,
@@ -38,6 +41,7 @@ class DocumentPolicy {
     [[nodiscard]] const std::deque<Refusal>& refusals() const { return refusals_; }
 
     static constexpr std::size_t refusals_max = 8;
+    static constexpr std::int64_t retry_after_ms = 30'000;
 
   private:
     [[nodiscard]] Result<DocumentEffect> accept(std::string_view kind, const Envelope& envelope,
@@ -45,8 +49,14 @@ class DocumentPolicy {
     void remember(std::string_view kind, const Envelope& envelope, const Error& error,
                   std::int64_t now_unix_ms);
 
+    void note_accepted(std::string_view kind, const Digest& digest);
+    [[nodiscard]] bool may_log(std::int64_t now_unix_ms);
+
     TrustStore* trust_;
     std::deque<Refusal> refusals_;
+    std::map<Digest, std::int64_t> not_wanted_until_;  ///< unix ms
+    std::int64_t log_window_ms_ = 0;
+    std::size_t logged_ = 0;
 };
 
 }  // namespace clarity

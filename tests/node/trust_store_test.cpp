@@ -83,13 +83,13 @@ TEST_CASE("document policy: a refusal is remembered once, shown, and not pulled 
     DocumentPolicy policy(trust);
     const auto forged = sealed_by(payload_type::plan, sample_plan().encode(), fixed_key('x'));
     const DocumentName name{"plan", 41, forged.digest()};
-    CHECK(policy.wants(name));
+    CHECK(policy.wants(name, now_ms));
     CHECK_FALSE(policy.take("plan", forged.encode(), now_ms));
     CHECK_FALSE(policy.take("plan", forged.encode(), now_ms));
     REQUIRE(policy.refusals().size() == 1);
     CHECK(policy.refusals().front().seq == 41);
     CHECK(policy.refusals().front().code == "bad_signature");
-    CHECK_FALSE(policy.wants(name));
+    CHECK_FALSE(policy.wants(name, now_ms));
 
     const auto unknown_role = sealed_by("application/x-order", "do it", fixed_key('c'));
     CHECK(policy.take("", unknown_role.encode(), now_ms).error().code == Errc::bad_signature);
@@ -98,17 +98,50 @@ TEST_CASE("document policy: a refusal is remembered once, shown, and not pulled 
     CHECK(*policy.take("plan", plan_with(50, "3.2.1").encode(), now_ms) == DocumentEffect::plan);
 }
 
+TEST_CASE("document policy: what came before the root that allows it is wanted again after it") {
+    Fixture fixture;
+    auto trust = fixture.begun();
+    DocumentPolicy policy(trust);
+    Root next = sample_root();
+    next.version += 1;
+    next.roles[role::coordinator] = Role{{fixed_key('n').public_key()}, 1};
+    const auto root = sealed_by(payload_type::root, next.encode(), fixed_key('r'));
+    const auto plan = sealed_by(payload_type::plan, sample_plan().encode(), fixed_key('n'));
+    const DocumentName name{"plan", 41, plan.digest()};
+    REQUIRE_FALSE(policy.take("plan", plan.encode(), now_ms));
+    CHECK_FALSE(policy.wants(name, now_ms));
+    REQUIRE(policy.take("root", root.encode(), now_ms));
+    CHECK(policy.wants(name, now_ms));
+    CHECK(*policy.take("plan", plan.encode(), now_ms) == DocumentEffect::plan);
+    CHECK(policy.refusals().empty());
+}
+
+TEST_CASE("document policy: a plan too late by a wrong clock is wanted again a while later") {
+    Fixture fixture;
+    auto trust = fixture.begun();
+    DocumentPolicy policy(trust);
+    Plan plan = sample_plan();
+    plan.accept_until_unix_s = now_ms / 1000;
+    const auto envelope = sealed_by(payload_type::plan, plan.encode(), fixed_key('c'));
+    const DocumentName name{"plan", plan.seq, envelope.digest()};
+    const auto wrong_ms = now_ms + 3'600'000;
+    CHECK(policy.take("plan", envelope.encode(), wrong_ms).error().code == Errc::timeout);
+    CHECK_FALSE(policy.wants(name, wrong_ms));
+    CHECK(policy.wants(name, wrong_ms + DocumentPolicy::retry_after_ms));
+    CHECK(policy.take("plan", envelope.encode(), now_ms));
+}
+
 TEST_CASE("document policy: later roots are wanted in order, manifests when the plan names them") {
     Fixture fixture;
     auto trust = fixture.begun();
     DocumentPolicy policy(trust);
-    CHECK(policy.wants({"root", 2, Digest{{1}}}));
-    CHECK_FALSE(policy.wants({"root", 3, Digest{{1}}}));
-    CHECK_FALSE(policy.wants({"manifest", 0, *Digest::from(Bytes(32, '\x02'))}));
+    CHECK(policy.wants({"root", 2, Digest{{1}}}, now_ms));
+    CHECK_FALSE(policy.wants({"root", 3, Digest{{1}}}, now_ms));
+    CHECK_FALSE(policy.wants({"manifest", 0, *Digest::from(Bytes(32, '\x02'))}, now_ms));
     REQUIRE(trust.accept_plan(plan_with(41, "3.2.1"), now_ms / 1000));
-    CHECK(policy.wants({"manifest", 0, *Digest::from(Bytes(32, '\x02'))}));
-    CHECK_FALSE(policy.wants({"plan", 40, Digest{{1}}}));
-    CHECK(policy.wants({"plan", 41, Digest{{1}}}));
+    CHECK(policy.wants({"manifest", 0, *Digest::from(Bytes(32, '\x02'))}, now_ms));
+    CHECK_FALSE(policy.wants({"plan", 40, Digest{{1}}}, now_ms));
+    CHECK(policy.wants({"plan", 41, Digest{{1}}}, now_ms));
 }
 
 TEST_CASE("versions order as semantic versioning says") {
