@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 
+#include "protocol/http/client_redirect.hpp"
 #include "protocol/http/client_tls.hpp"
 
 namespace clarity {
@@ -317,7 +318,7 @@ std::optional<std::uint64_t> HttpHead::content_length() const {
     return value;
 }
 
-Result<HttpResponse> http_stream(const HttpRequest& request, const HttpSink& sink) {
+static Result<HttpResponse> perform(const HttpRequest& request, const HttpSink& sink) {
     static std::once_flag once;
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
     const Handle handle(curl_easy_init());
@@ -330,6 +331,26 @@ Result<HttpResponse> http_stream(const HttpRequest& request, const HttpSink& sin
     if (!transfer.give({})) return tl::unexpected(transfer_error(transfer, CURLE_WRITE_ERROR));
     transfer.response.peer_chain_pem = http_detail::peer_chain(handle.get());
     return std::move(transfer.response);
+}
+
+Result<HttpResponse> http_stream(const HttpRequest& request, const HttpSink& sink) {
+    const bool safe = request.method == "GET" || request.method == "HEAD";
+    if (!safe || request.redirects_max == 0 || !http_detail::has_private_headers(request)) {
+        return perform(request, sink);
+    }
+    // libcurl would pass the headers on to whoever is named: each step is ours.
+    HttpRequest step = request;
+    for (auto left = request.redirects_max;; --left) {
+        std::optional<std::string> location;
+        step.redirects_max = 0;
+        auto answer = perform(step, [&](const HttpHead& head, std::string_view bytes) {
+            const auto* to = head.status / 100 == 3 ? head.find("location") : nullptr;
+            if (to != nullptr && left != 0) location = *to;
+            return !location && sink(head, bytes);
+        });
+        if (!location) return answer;
+        CLARITY_TRY(step, http_detail::follow(step, *location));
+    }
 }
 
 Result<HttpResponse> http_request(const HttpRequest& request) {

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 
+#include "protocol/http/client.hpp"
 #include "storage/repositories/http_reader.hpp"
 #include "storage/repositories/repository.hpp"
 #include "tests/storage/temp_dir.hpp"
@@ -119,6 +120,29 @@ TEST_CASE("odd server: an error page with status 200 is not taken for a range or
     check_refused(outcome, Errc::conflict,
                   "it has 18 bytes where the manifest says 200000 (it sent a web page");
     CHECK(outcome.bytes == file.substr(0, 50'000));
+}
+
+TEST_CASE("odd server: a repository's own headers stay with its host when it redirects elsewhere") {
+    std::string told;
+    const OddServer elsewhere([&](const auto& c) {
+        told = c.request;
+        c.send(head("200 OK", file.size()) + file);
+    });
+    const OddServer server([&](const auto& c) {
+        c.send(c.request.find("GET /moved") == std::string::npos
+                   ? head("302 Found", 0, "Location: /moved\r\n")
+                   : head("302 Found", 0, "Location: " + elsewhere.url() + "/file\r\n"));
+    });
+    HttpRequest request;
+    request.url = server.url() + "/file";
+    request.headers = {{"X-Api-Key", "hush"}, {"Authorization", "Bearer hush"}};
+    const auto answer = http_request(request);
+    REQUIRE(answer);
+    CHECK(answer->body == file);
+    CHECK(server.requests() == 2);
+    CHECK(told.find("hush") == std::string::npos);
+    request.redirects_max = 1;
+    CHECK(http_request(request)->status == 302);
 }
 
 TEST_CASE("odd server: a file replaced between two parts is a conflict") {
