@@ -60,6 +60,8 @@ class LxcDriver final : public Driver {
     Result<void> prepare(const Instance& instance) override {
         const UnpackLimits limits{settings_.unpacked_max_bytes, settings_.unpacked_max_files};
         const auto dir = folder(instance.service);
+        // Closed: a container's set-user-id programs are not for this host's users.
+        CLARITY_CHECK(make_dirs(parent_dir(dir), 0700));
         CLARITY_CHECK(unpack_once(instance.artifact_path, dir, instance.sha256.hex(), limits));
         if (!file_exists(dir + "/rootfs")) {
             return fail(Errc::invalid, "the artifact of {} has no rootfs/: it is no LXC tarball",
