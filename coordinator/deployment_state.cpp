@@ -15,9 +15,12 @@ constexpr std::array<std::pair<DeploymentState, std::string_view>, 5> names{{
     {DeploymentState::rolled_back, "rolled_back"},
 }};
 
+/// Whether a service does not run. One that failed and is healthy runs its last good version.
 bool is_down(const Record& record) {
     return std::any_of(record.services.begin(), record.services.end(), [](const auto& service) {
-        return service.state == ServiceState::failed || service.state == ServiceState::waiting;
+        const bool failed = service.state == ServiceState::failed;
+        return (failed && service.health != Health::healthy) ||
+               service.state == ServiceState::waiting;
     });
 }
 

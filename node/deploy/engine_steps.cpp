@@ -211,6 +211,9 @@ void Deployment::Impl::failed_step(Live& each, const Error& error) {
     }
     entry.failed = true;
     entry.plan_seq = plan ? plan->seq : entry.plan_seq;
+    const bool untouched = step == Step::validate || step == Step::artifact ||
+                           step == Step::prepare || step == Step::configure;
+    if (!untouched) each.health = Health::unknown;  // what was seen is not what runs now
     const bool backwards = step >= Step::back_stop && step <= Step::back_watch;
     std::string detail = error.message;
     if (backwards) detail = entry.detail + "; return to the last good version failed: " + detail;
