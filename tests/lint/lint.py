@@ -21,7 +21,7 @@ LIBRARIES = {
     r"<spdlog/": ["protocol/log/"],
     r"<curl/": ["protocol/http/"],
     r"<restinio/": ["protocol/http/"],
-    r"<zmq": ["protocol/wire/"],
+    r"<zmq": ["protocol/wire/", "tests/protocol/wire/"],
     r"<rocksdb/": ["storage/"],
     r"<libtorrent/": ["node/swarm/"],
     r"<lxc/": ["node/drivers/"],
