@@ -30,6 +30,7 @@ struct Overloaded : Ts... {
 struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
     struct Outgoing {
         std::string endpoint;
+        CurveKey key;
         std::int64_t used_ms = 0;
     };
     struct Incoming {
@@ -106,7 +107,7 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
         const auto* spec = roster.find(member);
         const auto key = curve_keys.find(member);
         if (spec == nullptr || key == curve_keys.end()) return false;
-        outgoing[member] = {spec->mesh_endpoint, now()};
+        outgoing[member] = {spec->mesh_endpoint, key->second, now()};
         const auto self = weak_from_this();
         net.connect({peer_name(member), spec->mesh_endpoint, key->second,
                      [self, member](Bytes frame) {
@@ -244,10 +245,18 @@ void MeshDriver::set_roster(const Roster& roster) {
     std::vector<std::string> stale;
     for (const auto& [id, link] : me.outgoing) {
         const auto* member = roster.find(id);
-        if (member == nullptr || member->mesh_endpoint != link.endpoint) stale.push_back(id);
+        const auto key = me.curve_keys.find(id);
+        // Another key is another machine, at the same address as a rule.
+        if (member == nullptr || member->mesh_endpoint != link.endpoint ||
+            key == me.curve_keys.end() || key->second != link.key) {
+            stale.push_back(id);
+        }
     }
     for (const auto& id : stale) me.disconnect(id);
-    std::erase_if(me.incoming, [&](const auto& row) { return roster.find(row.first) == nullptr; });
+    std::erase_if(me.incoming, [&](const auto& row) {
+        const auto key = me.curve_keys.find(row.first);
+        return key == me.curve_keys.end() || key->second != row.second.handle.key;
+    });
     me.mesh.set_members(me.now(), members);
     me.changed = true;
     me.pump();

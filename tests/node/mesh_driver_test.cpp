@@ -55,6 +55,34 @@ TEST_CASE("mesh over the wire: gone from the roster is not heard and does not he
     CHECK_FALSE(c.mesh->book().records().contains("s1"));
 }
 
+TEST_CASE("mesh over the wire: a server replaced at the same address is met with its new key") {
+    boost::asio::io_context loop;
+    Node a(loop, "s1");
+    auto old = std::make_unique<Node>(loop, "s2");
+    const auto before = roster_of({&a, old.get()});
+    a.join(before), old->join(before);
+    old->publish(7);
+    const auto plan_of_s2 = [&]() -> std::uint64_t {
+        const auto at = a.mesh->book().records().find("s2");
+        return at == a.mesh->book().records().end() ? 0 : at->second.plan_seq;
+    };
+    REQUIRE(run_until(loop, [&] { return a.sees_alive("s2") && plan_of_s2() == 7; }));
+    const auto endpoint = old->listener.endpoint;
+    old.reset();
+    Node anew(loop, "s2", endpoint);
+    const auto after = roster_of({&a, &anew});
+    a.join(after), anew.join(after);
+    bool lost = false;
+    CHECK(run_until(loop, [&] {
+        if (plan_of_s2() != 8) anew.publish(8);
+        for (const auto& each : a.mesh->mesh().members()) {
+            lost = lost || (each.id == "s2" && each.state == mesh::State::dead);
+        }
+        return plan_of_s2() == 8 && a.sees_alive("s2") && anew.sees_alive("s1");
+    }));
+    CHECK_FALSE(lost);  // not only after it was held dead for want of the right key
+}
+
 TEST_CASE("mesh over the wire: nothing is sent before the incarnation is on disk") {
     boost::asio::io_context loop;
     Node a(loop, "s1"), b(loop, "s2");

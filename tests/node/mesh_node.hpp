@@ -23,14 +23,15 @@ inline bool run_until(boost::asio::io_context& loop, const std::function<bool()>
 
 /// One node's transport and mesh, as the agent joins them.
 struct Node {
-    Node(boost::asio::io_context& io, std::string name)
+    Node(boost::asio::io_context& io, std::string name,
+         const std::string& endpoint = "tcp://127.0.0.1:0")
         : loop(io), id(std::move(name)), key(SigningKey::generate()) {
         net = *wire::Wire::start(
             {key.curve_secret(),
              [&io](std::function<void()> f) { boost::asio::post(io, std::move(f)); },
              {}});
         const auto bound = net->listen(
-            {"tcp://127.0.0.1:0", "mesh.listen", true, 0,
+            {endpoint, "mesh.listen", true, 0,
              [this](const std::string& user, const wire::Handle& from, Bytes frame) {
                  if (mesh && query::is(query::Channel::mesh, frame)) {
                      mesh->receive(user, from, query::body_of(frame));
