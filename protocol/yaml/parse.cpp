@@ -47,6 +47,9 @@ class Builder : public YAML::EventHandler {
         value.scalar = text;
         value.quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
         const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
+        if (value.quoted && !is_closed(at)) {
+            throw Refused{value.line, "a quote that opens here is never closed"};
+        }
         value.block = value.quoted && at < text_.size() && (text_[at] == '|' || text_[at] == '>');
         const bool null = !value.quoted && (text.empty() || text == "~" || text == "null");
         value.kind = null ? Value::Kind::null : Value::Kind::scalar;
@@ -79,6 +82,20 @@ class Builder : public YAML::EventHandler {
     };
 
     static int line_of(const YAML::Mark& mark) { return mark.line + 1; }
+    /// yaml-cpp 0.7 takes the end of a text that ends with a line end as a closing quote.
+    [[nodiscard]] bool is_closed(std::size_t at) const {
+        if (at >= text_.size() || (text_[at] != '"' && text_[at] != '\'')) return true;
+        const char quote = text_[at];
+        for (++at; at < text_.size(); ++at) {
+            if (quote == '"' && text_[at] == '\\') {
+                ++at;
+            } else if (text_[at] == quote) {
+                if (quote == '"' || at + 1 == text_.size() || text_[at + 1] != quote) return true;
+                ++at;
+            }
+        }
+        return false;
+    }
     [[noreturn]] void too_deep(int line) const {
         throw Refused{line, fmt::format("is nested more than {} deep", limits_.depth_max)};
     }
@@ -164,12 +181,30 @@ class Builder : public YAML::EventHandler {
     std::size_t nodes_ = 0;
 };
 
+/// Length of the UTF-8 sequence at `at`, 0 where there is none. Overlong forms and surrogates pass:
+/// only the length matters here.
+std::size_t sequence_length(std::string_view text, std::size_t at) {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto c = byte(at);
+    const std::size_t size = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3
+                             : c < 0xf5 ? 4 : 0;
+    if (at + size > text.size()) return 0;
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((byte(at + i) & 0xc0U) != 0x80) return 0;
+    }
+    return size;
+}
+
 /// The parser looks ahead through flow collections before it tells of any of them: what nests too
 /// deep, or is binary, is refused before it sees it.
 std::optional<Refused> refuse_early(std::string_view text, const Limits& limits) {
     int line = 1;
     std::size_t run = 0;
-    for (const char c : text) {
+    std::size_t size = 0;
+    for (std::size_t at = 0; at < text.size(); at += size) {
+        const char c = text[at];
+        size = sequence_length(text, at);
+        if (size == 0) return Refused{line, "is not UTF-8 text"};
         if (c == '\n') ++line;
         if (c == '\0') return Refused{line, "holds a zero byte: this is no text file"};
         if (c == '[' || c == '{') {
@@ -199,6 +234,7 @@ std::optional<Value> parse(std::string_view file, std::string_view text, Problem
                                             limits.size_max_bytes));
         return std::nullopt;
     }
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
     if (const auto refused = refuse_early(text, limits)) {
         problems.error(file, refused->line, refused->message);
         return std::nullopt;
@@ -210,7 +246,8 @@ std::optional<Value> parse(std::string_view file, std::string_view text, Problem
         if (!parser.HandleNextDocument(builder)) return Value{};
         Builder second(file, text, problems, limits);
         if (parser.HandleNextDocument(second) && second.root.kind != Value::Kind::null) {
-            problems.error(file, second.root.line, "holds a second document: one file, one document");
+            problems.error(file, second.root.line,
+                           "holds a second document: one file, one document");
             return std::nullopt;
         }
         return std::move(builder.root);

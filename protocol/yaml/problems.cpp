@@ -64,12 +64,16 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known) {
     constexpr std::size_t length_max = 64;
-    if (name.size() > length_max) return std::nullopt;
+    if (name.empty() || name.size() > length_max) return std::nullopt;
     std::optional<std::string> best;
     std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
     for (const auto& each : known) {
         if (each.empty() || each.size() > length_max) continue;
-        if (const auto far = distance(name, each); far < best_distance) {
+        const auto far = distance(name, each);
+        // Slips are rare in the first letter: it breaks ties.
+        const bool nearer = far == best_distance && best && best->front() != name.front() &&
+                            each.front() == name.front();
+        if (far < best_distance || nearer) {
             best = each;
             best_distance = far;
         }

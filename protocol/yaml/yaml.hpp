@@ -144,7 +144,7 @@ class Map {
                 error(value->line, fmt::format("\"{}\" wants a list of maps", key));
                 continue;
             }
-            Map map(file_, *value, *problems_, key);
+            Map map(file_, *value, *problems_, fmt::format("an entry of \"{}\"", key));
             read(map);
             map.finish();
         }
