@@ -28,8 +28,9 @@ void check_dependencies(Reading& in, const Place& place, const std::string& arti
     for (const auto& each : dependencies) {
         if (each.artifact.empty()) continue;
         if (!seen.insert(each.artifact).second) {
-            in.problems.error(place.file, place.line,
-                              fmt::format("\"{}\" depends on \"{}\" twice", artifact, each.artifact));
+            in.problems.error(
+                place.file, place.line,
+                fmt::format("\"{}\" depends on \"{}\" twice", artifact, each.artifact));
         }
         if (!in.out.artifacts.contains(each.artifact)) {
             in.problems.error(place.file, place.line,
@@ -40,7 +41,8 @@ void check_dependencies(Reading& in, const Place& place, const std::string& arti
     }
 }
 
-/// Depth-first, without recursion: a chain may be as long as the registry. Each circle is told once.
+/// Depth-first, without recursion: a chain may be as long as the registry. Each circle is told
+/// once.
 class Circles {
   public:
     explicit Circles(Reading& in) : in_(in) {

@@ -70,8 +70,9 @@ class ServerCheck {
             const auto url = resolve(repository.base_url);
             if (repository.type == "http" && !url.empty() && !url.starts_with("http://") &&
                 !url.starts_with("https://")) {
-                problem(repository.base_url.place,
-                        fmt::format("\"base_url\" \"{}\" must start with http:// or https://", url));
+                problem(
+                    repository.base_url.place,
+                    fmt::format("\"base_url\" \"{}\" must start with http:// or https://", url));
             }
             for (const auto& [name, text] : repository.settings) (void)resolve(text);
         }
@@ -136,7 +137,8 @@ class ServerCheck {
             const auto within = resolve_open(volume.container_path, "container_path");
             check_path(volume.host_path, host, "host_path");
             check_path(volume.container_path, within, "container_path");
-            if (!volume.read_only) claim(volumes_, host, volume.host_path.place, "writable host_path");
+            if (!volume.read_only)
+                claim(volumes_, host, volume.host_path.place, "writable host_path");
             claim(inside, within, volume.container_path.place, "container_path");
         }
         for (const auto& word : settings.command) (void)resolve_open(word, "command");
@@ -154,7 +156,8 @@ class ServerCheck {
                               ? in_.out.artifacts.at(profile.artifact).type
                               : ArtifactType::docker;
         const auto& network = profile.settings.network;
-        const bool bridged = network == "bridge" || (network.empty() && type == ArtifactType::docker);
+        const bool bridged =
+            network == "bridge" || (network.empty() && type == ArtifactType::docker);
         if (bridged && type != ArtifactType::docker) {
             problem(profile.place, fmt::format("\"network: bridge\" is for docker: {} shares the "
                                                "host's network", name_of(type)));
@@ -183,7 +186,8 @@ class ServerCheck {
         };
         if (const auto* here = in_list(assignments_)) return here;
         for (const auto* server : in_.out.servers_of(server_.client, server_.datacenter)) {
-            if (const auto* there = in_list(in_.out.assignments(*server, environment))) return there;
+            if (const auto* there = in_list(in_.out.assignments(*server, environment)))
+                return there;
         }
         return nullptr;
     }
@@ -193,9 +197,11 @@ class ServerCheck {
         for (const auto& wanted : in_.out.dependencies_of(profile.artifact, profile.version)) {
             const Profile* found = find_at_site(wanted.artifact, profile.environment);
             if (found == nullptr) {
-                problem(profile.place, fmt::format("\"{}\" depends on \"{}\", which no server of {} "
-                                                   "runs in {}", profile.artifact, wanted.artifact,
-                                                   server_.site(), name_of(profile.environment)));
+                problem(profile.place,
+                        fmt::format("\"{}\" depends on \"{}\", which no server of {} "
+                                    "runs in {}",
+                                    profile.artifact, wanted.artifact, server_.site(),
+                                    name_of(profile.environment)));
             } else if (!wanted.version.empty() && is_version_range(wanted.version) &&
                        !satisfies(found->version, wanted.version)) {
                 problem(profile.place,

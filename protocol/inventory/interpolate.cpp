@@ -33,7 +33,8 @@ class Expander {
             const bool escaped = open > from && in[open - 1] == '$';
             const auto before = in.substr(from, open - from - (escaped ? 1 : 0));
             emit(before, at);
-            if (text.block) at.line += static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+            if (text.block)
+                at.line += static_cast<int>(std::count(before.begin(), before.end(), '\n'));
             if (escaped) {
                 emit("${", at);
                 from = open + 2;
@@ -61,9 +62,10 @@ class Expander {
         const auto kind = body.substr(0, colon);
         const auto name = colon == std::string_view::npos ? "" : body.substr(colon + 1);
         if (kind != "CONFIG" && kind != "SECRET" && kind != "TEMPLATE") {
-            return problem(at, fmt::format("unknown reference ${{{0}}}: it must be CONFIG:, SECRET: or "
-                                           "TEMPLATE: and a name; write $${{{0}}} for a literal",
-                                           body));
+            return problem(at,
+                           fmt::format("unknown reference ${{{0}}}: it must be CONFIG:, SECRET: or "
+                                       "TEMPLATE: and a name; write $${{{0}}} for a literal",
+                                       body));
         }
         if (!is_name(name)) {
             return problem(at, fmt::format("${{{}}}: a name is made of letters, digits and ._-/",
@@ -157,7 +159,8 @@ const Text* Scope::config(std::string_view key) const {
 
 const Text* Scope::find_template(std::string_view name) const {
     for (const auto* layer : layers) {
-        if (const auto at = layer->templates.find(std::string(name)); at != layer->templates.end()) {
+        if (const auto at = layer->templates.find(std::string(name));
+            at != layer->templates.end()) {
             return &at->second;
         }
         for (const auto& [file, text] : layer->templates) {

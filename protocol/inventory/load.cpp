@@ -34,9 +34,11 @@ bool check_size(Reading& in) {
         }
     }
     if (in.files.size() > files_max || total > total_max_bytes) {
-        in.problems.error(".", 0, fmt::format("an inventory has at most {} files and {} MiB, not {} "
-                                              "and {} MiB", files_max, total_max_bytes >> 20,
-                                              in.files.size(), total >> 20));
+        in.problems.error(
+            ".", 0,
+            fmt::format("an inventory has at most {} files and {} MiB, not {} "
+                        "and {} MiB",
+                        files_max, total_max_bytes >> 20, in.files.size(), total >> 20));
         ok = false;
     }
     return ok;
@@ -74,10 +76,11 @@ void warn_of_strays(Reading& in) {
         const auto& name = parts.back();
         if (name.starts_with('.') || has_a_place(parts, path)) continue;
         if (parts[0] == "profiles" && parts.size() >= 3 && !environment_from(parts[1])) {
-            in.problems.error(path, 0, fmt::format("\"{}\" is no environment: dev, staging, prod or "
-                                                   "mock{}", parts[1],
-                                                   yaml::hint(parts[1], {"dev", "staging", "prod",
-                                                                         "mock"})));
+            in.problems.error(
+                path, 0,
+                fmt::format("\"{}\" is no environment: dev, staging, prod or "
+                            "mock{}",
+                            parts[1], yaml::hint(parts[1], {"dev", "staging", "prod", "mock"})));
         } else if (name.ends_with(".yaml")) {
             in.problems.warning(path, 0, "is ignored: rename it to .yml");
         } else if (name.ends_with(".yml")) {
@@ -120,9 +123,11 @@ void check_hosts(Reading& in) {
         if (server.host_server_id.empty()) continue;
         const auto* host = in.out.server(server.host_server_id);
         if (host == nullptr) {
-            in.problems.error(server.place.file, server.place.line,
-                              fmt::format("server \"{}\" runs on host_server_id \"{}\", which is no "
-                                          "server's id", server.hostname, server.host_server_id));
+            in.problems.error(
+                server.place.file, server.place.line,
+                fmt::format("server \"{}\" runs on host_server_id \"{}\", which is no "
+                            "server's id",
+                            server.hostname, server.host_server_id));
         } else if (host == &server) {
             in.problems.error(server.place.file, server.place.line,
                               fmt::format("server \"{}\" is its own host", server.hostname));

@@ -15,8 +15,9 @@ const std::vector<std::string> repository_types{"google-drive", "ftp",  "sftp",
 std::string version_in(Map& map, Need need) {
     auto out = map.text("version", need);
     if (!out.empty() && !is_semantic_version(out)) {
-        map.error(map.line_of("version"),
-                  fmt::format("version \"{}\" is no semantic version: write 1.2.3 or 1.2.3-rc.1", out));
+        map.error(
+            map.line_of("version"),
+            fmt::format("version \"{}\" is no semantic version: write 1.2.3 or 1.2.3-rc.1", out));
     }
     return out;
 }
@@ -134,8 +135,10 @@ Repository read_repository(Map& map, const std::string& id) {
     if ((out.type == "http" || out.type == "artifactory") && !out.base_url.value.empty() &&
         out.base_url.value.find("${") == std::string::npos &&
         !out.base_url.value.starts_with("http://") && !out.base_url.value.starts_with("https://")) {
-        map.error(map.line_of("base_url"), fmt::format("\"base_url\" \"{}\" must start with http:// "
-                                                       "or https://", out.base_url.value));
+        map.error(map.line_of("base_url"),
+                  fmt::format("\"base_url\" \"{}\" must start with http:// "
+                              "or https://",
+                              out.base_url.value));
     }
     warn_of_plain_secrets(map, out);
     return out;
@@ -184,7 +187,8 @@ std::vector<Dependency> dependencies_in(Map& map) {
 void read_registry(Reading& in) {
     const std::string path = "artifacts/registry.yml";
     if (!in.files.contains(path)) {
-        in.problems.error(path, 0, "is missing: it lists the artifacts; \"clarity init\" shows one");
+        in.problems.error(path, 0,
+                          "is missing: it lists the artifacts; \"clarity init\" shows one");
         return;
     }
     const auto tree = parse_file(in, path);
@@ -237,8 +241,9 @@ void read_versions(Reading& in) {
 void read_repositories(Reading& in) {
     const std::string path = "repositories/config.yml";
     if (!in.files.contains(path)) {
-        in.problems.error(path, 0, "is missing: it says where artifacts come from; \"clarity init\" "
-                                   "shows one");
+        in.problems.error(path, 0,
+                          "is missing: it says where artifacts come from; \"clarity init\" "
+                          "shows one");
         return;
     }
     const auto tree = parse_file(in, path);

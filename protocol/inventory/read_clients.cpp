@@ -169,7 +169,8 @@ void read_datacenters(Reading& in, const std::string& code) {
             out.code = name_in(map, "code");
             out.name = map.text("name", Need::required);
             const auto& client = in.out.clients[code];
-            if (const auto id = map.text("client_id"); !id.empty() && id != client.id && id != code) {
+            if (const auto id = map.text("client_id");
+                !id.empty() && id != client.id && id != code) {
                 map.error(map.line_of("client_id"),
                           fmt::format("\"client_id\" \"{}\" is not this client's id \"{}\"", id,
                                       client.id));
@@ -183,10 +184,11 @@ void read_datacenters(Reading& in, const std::string& code) {
                 const bool same_code = each.client == code && !out.code.empty() &&
                                        each.code == out.code;
                 if (same_id || same_code) {
-                    map.error(map.line(), fmt::format("datacenter {} \"{}\" is here twice (first at "
-                                                      "{}:{})", same_id ? "id" : "code",
-                                                      same_id ? out.id : out.code,
-                                                      each.place.file, each.place.line));
+                    map.error(map.line(),
+                              fmt::format("datacenter {} \"{}\" is here twice (first at "
+                                          "{}:{})",
+                                          same_id ? "id" : "code", same_id ? out.id : out.code,
+                                          each.place.file, each.place.line));
                 }
             }
             in.out.datacenters.push_back(std::move(out));

@@ -15,8 +15,9 @@ void flatten(Reading& in, const std::string& file, const std::string& prefix,
             continue;
         }
         if (entry.value.is_list()) {
-            in.problems.error(file, entry.line,
-                              fmt::format("\"{}\" is a list: a configuration value is one text", key));
+            in.problems.error(
+                file, entry.line,
+                fmt::format("\"{}\" is a list: a configuration value is one text", key));
             continue;
         }
         if (std::find(std::begin(builtin_keys), std::end(builtin_keys), key) !=
@@ -76,8 +77,10 @@ void read_layers(Reading& in) {
             const auto stem = found->second.substr(0, found->second.rfind('.'));
             for (const auto& [other, each] : layer.templates) {
                 if (other.substr(0, other.rfind('.')) == stem) {
-                    in.problems.error(path, 0, fmt::format("and {} are both ${{TEMPLATE:{}}}: rename "
-                                                           "one", each.place.file, stem));
+                    in.problems.error(path, 0,
+                                      fmt::format("and {} are both ${{TEMPLATE:{}}}: rename "
+                                                  "one",
+                                                  each.place.file, stem));
                 }
             }
             // Line 0 and `block`: the text itself starts in line 1.

@@ -72,8 +72,10 @@ void read_version(Map& map, Profile& out) {
     out.version = map.text("version", Need::required);
     out.version_line = map.line_of("version");
     if (!out.version.empty() && !is_semantic_version(out.version)) {
-        map.error(out.version_line, fmt::format("version \"{}\" is no semantic version: write 1.2.3 "
-                                                "or 1.2.3-rc.1", out.version));
+        map.error(out.version_line,
+                  fmt::format("version \"{}\" is no semantic version: write 1.2.3 "
+                              "or 1.2.3-rc.1",
+                              out.version));
     }
 }
 
@@ -111,7 +113,8 @@ void read_deployment_profile(Reading& in, Map& map, const Profile& basis) {
     map.each("artifacts", [&](Map& artifact) {
         Profile out = common;
         out.place.line = artifact.line();
-        check_artifact(artifact, "artifact_id", name_in(artifact, "artifact_id"), out.artifact, out);
+        check_artifact(artifact, "artifact_id", name_in(artifact, "artifact_id"), out.artifact,
+                       out);
         read_version(artifact, out);
         read_configuration(artifact, out);
         read_targets(artifact, out);
@@ -163,8 +166,9 @@ void read_profile(Reading& in, const std::string& path, Environment environment,
     const bool scenario = top.has("artifact") || top.has("deployment") || top.has("deployments");
     const bool profile = top.has("deployment_profile") || top.has("deployment_profiles");
     if (tree->is_map() && scenario == profile) {
-        top.error(1, "holds neither \"deployment_profile:\" nor \"artifact:\" with \"deployment:\", "
-                     "or both: write one of the two");
+        top.error(1,
+                  "holds neither \"deployment_profile:\" nor \"artifact:\" with \"deployment:\", "
+                  "or both: write one of the two");
     }
     if (scenario && !top.has("artifact")) top.error(1, "has a deployment, but no \"artifact:\"");
     if (scenario && !top.has("deployment") && !top.has("deployments")) {

@@ -44,8 +44,9 @@ FileText read_file_text(Map& map) {
         } else {
             out.binary = !is_plain_text(*decoded);
             if (out.binary && guessed) {
-                map.warning(line, "\"content\" is taken as base64 and holds no text: write "
-                                  "\"encoding: base64\", or \"encoding: text\" to keep it as it is");
+                map.warning(line,
+                            "\"content\" is taken as base64 and holds no text: write "
+                            "\"encoding: base64\", or \"encoding: text\" to keep it as it is");
             }
             out.content.value = *std::move(decoded);
             out.content.block = false;
@@ -100,14 +101,17 @@ void read_resources(Map& map, ServiceSettings& out) {
 void read_startup(Map& map, ServiceSettings& out) {
     map.child("startup", [&](Map& startup) {
         out.watch.stable_s = static_cast<std::uint32_t>(startup.integer("stable_s", 0, 3600, 3));
-        out.watch.timeout_s = static_cast<std::uint32_t>(startup.integer("timeout_s", 1, 86400, 60));
+        out.watch.timeout_s =
+            static_cast<std::uint32_t>(startup.integer("timeout_s", 1, 86400, 60));
         out.watch.tcp_port = static_cast<std::uint16_t>(startup.integer("tcp_port", 1, 65535, 0));
         out.watch_address = text_of(startup, "address");
         out.watch_http_path = text_of(startup, "http_path");
         if (out.watch.timeout_s < out.watch.stable_s) {
-            startup.error(startup.line_of("timeout_s"),
-                          fmt::format("\"timeout_s\" {} is less than \"stable_s\" {}: no start could "
-                                      "ever pass", out.watch.timeout_s, out.watch.stable_s));
+            startup.error(
+                startup.line_of("timeout_s"),
+                fmt::format("\"timeout_s\" {} is less than \"stable_s\" {}: no start could "
+                            "ever pass",
+                            out.watch.timeout_s, out.watch.stable_s));
         }
         if (out.watch.tcp_port == 0 && startup.has("http_path")) {
             startup.error(startup.line_of("http_path"), "\"http_path\" wants a \"tcp_port\" too");

@@ -38,7 +38,8 @@ bool is_number_identifier(std::string_view text) {
 
 bool is_identifiers(std::string_view text, bool zeros_refused) {
     for (const auto each : split(text, '.')) {
-        if (each.empty() || !all(each, [](char c) { return is_alnum(c) || c == '-'; })) return false;
+        if (each.empty() || !all(each, [](char c) { return is_alnum(c) || c == '-'; }))
+            return false;
         if (zeros_refused && all(each, is_digit) && each.size() > 1 && each[0] == '0') return false;
     }
     return true;
@@ -177,7 +178,8 @@ bool is_plain_text(std::string_view text) {
         std::size_t more = c < 0x80 ? 0 : c >= 0xf0 && c < 0xf5 ? 3 : c >= 0xe0 ? 2 : 1;
         if (c >= 0x80 && (c < 0xc2 || c >= 0xf5)) return false;
         for (++i; more > 0; --more, ++i) {
-            if (i >= text.size() || (static_cast<unsigned char>(text[i]) & 0xc0U) != 0x80) return false;
+            if (i >= text.size() || (static_cast<unsigned char>(text[i]) & 0xc0U) != 0x80)
+                return false;
         }
     }
     return true;

@@ -15,8 +15,8 @@ What runs where, for Clarity. `clarity validate` checks all of it, `clarity appl
     artifacts/registry.yml           the artifacts; versions.yml: their versions
     repositories/config.yml          where artifacts come from
 
-Any text in a profile may hold ${CONFIG:key}, ${TEMPLATE:name} and ${SECRET:name}; `$${` is a literal
-`${`. A key is looked up in the first of these that has it:
+Any text in a profile may hold ${CONFIG:key}, ${TEMPLATE:name} and ${SECRET:name}; `$${` is a
+literal `${`. A key is looked up in the first of these that has it:
 
     clients/<code>/servers/<hostname>/config.yml
     clients/<code>/datacenters/<code>/config.yml
@@ -28,7 +28,8 @@ and templates in the `templates/` folders beside them. Secrets are set with `cla
 are never written here.
 )";
 
-constexpr const char* config = R"(# Configuration for everything: the last place a ${CONFIG:key} is looked up.
+constexpr const char* config =
+    R"(# Configuration for everything: the last place a ${CONFIG:key} is looked up.
 # Nested keys are joined by dots: this one is ${CONFIG:repository.origin_url}.
 # Built in, and not set here: server.hostname, server.id, server.management_ip, datacenter.code,
 # client.code, environment.
@@ -36,7 +37,8 @@ repository:
   origin_url: http://origin.example.com/artifacts
 )";
 
-constexpr const char* client_config = R"(# For this client only; wins over the config.yml at the top.
+constexpr const char* client_config =
+    R"(# For this client only; wins over the config.yml at the top.
 greeting: Hello from Acme
 )";
 
@@ -89,7 +91,8 @@ constexpr const char* servers = R"(servers:
 )";
 
 constexpr const char* registry = R"(# What there is to deploy. Add the bytes with:
-#   clarity artifact add hello@1.0.0 --type binary --repository origin --path hello/1.0.0/hello.tar.gz FILE
+#   clarity artifact add hello@1.0.0 --type binary --repository origin \
+#       --path hello/1.0.0/hello.tar.gz FILE
 artifacts:
   - id: hello
     name: Hello service
@@ -99,7 +102,8 @@ artifacts:
     dependencies: []                         # - {artifact_id: other, version: ">=1.2.0"}
 )";
 
-constexpr const char* versions = R"(# Versions that profiles may name. The signed manifests at the coordinator have the real hashes.
+constexpr const char* versions =
+    R"(# Versions that profiles may name. The signed manifests have the real hashes.
 versions:
   - artifact_id: hello
     version: 1.0.0                           # semantic version
@@ -107,7 +111,8 @@ versions:
     path: hello/1.0.0/hello.tar.gz
 )";
 
-constexpr const char* repositories = R"(# Where artifacts come from, by id. Credentials belong into the vault: ${SECRET:name}.
+constexpr const char* repositories =
+    R"(# Where artifacts come from, by id. Credentials belong into the vault: ${SECRET:name}.
 repository_config:
   origin:
     type: http                               # http | ftp | sftp | s3 | artifactory | google-drive
@@ -148,7 +153,8 @@ deployment_profile:
     auto_rollback: true
 )";
 
-constexpr const char* hello_template = R"(# Written on ${CONFIG:server.hostname} in ${CONFIG:datacenter.code}, ${CONFIG:environment}.
+constexpr const char* hello_template =
+    R"(# Written on ${CONFIG:server.hostname} in ${CONFIG:datacenter.code}, ${CONFIG:environment}.
 listen = ${CONFIG:server.management_ip}:8080
 greeting = ${CONFIG:greeting}
 )";

@@ -71,8 +71,8 @@ TEST_CASE("inventory: each broken rule is one line that names file, line and rem
         {"clients/acme/servers.yml", "192.0.2.11", "192.0.2.300", "is no IP address"},
         {"clients/acme/servers.yml", "type: vm", "type: vn", "did you mean \"vm\"?"},
         {"clients/acme/servers.yml", "cpu_cores: 2", "cpu_cores: two", "must be a whole number"},
-        {"clients/acme/servers.yml", "hypervisor: kvm", "hypervisor: kvm\n      host_server_id: nobody",
-         "which is no server's id"},
+        {"clients/acme/servers.yml", "hypervisor: kvm",
+         "hypervisor: kvm\n      host_server_id: nobody", "which is no server's id"},
         {"clients/acme/metadata.yml", "code: acme", "code: acne", "must be the folder's name"},
         {"clients/acme/metadata.yml", "ops@acme.example", "nobody", "is no e-mail address"},
         {"clients/acme/metadata.yml", "2026-01-31T12:00:00Z", "2026-13-31", "is no timestamp"},
@@ -90,7 +90,8 @@ TEST_CASE("inventory: each broken rule is one line that names file, line and rem
         {"repositories/config.yml", "type: http ", "type: htp ", "did you mean \"http\"?"},
         {"repositories/config.yml", "${CONFIG:repository.origin_url}", "gopher://x",
          "must start with http:// or https://"},
-        {profile_path, "version: 1.0.0", "version: 1.0.1", "hello@1.0.1 is not in artifacts/versions"},
+        {profile_path, "version: 1.0.0", "version: 1.0.1",
+         "hello@1.0.1 is not in artifacts/versions"},
         {profile_path, "environment: prod", "environment: dev", "the folder is profiles/prod"},
         {profile_path, "client_id: acme", "client_id: acm", "did you mean \"acme\"?"},
         {profile_path, "artifact_id: hello", "artifact_id: hullo", "this file is for artifact"},
@@ -143,9 +144,10 @@ TEST_CASE("inventory: duplicate ids, hostnames and addresses name the first one'
     auto& servers = files["clients/acme/servers.yml"];
     servers += servers.substr(servers.find('\n') + 1);
     const auto found = problems_of(files);
-    CHECK_THAT(found, Catch::Contains("server id") && Catch::Contains("server hostname \"edge-1\" is "
-                      "here twice (first at clients/acme/servers.yml:2)") &&
-                      Catch::Contains("management address"));
+    CHECK_THAT(found, Catch::Contains("server id") &&
+                          Catch::Contains("server hostname \"edge-1\" is "
+                                          "here twice (first at clients/acme/servers.yml:2)") &&
+                          Catch::Contains("management address"));
 }
 
 TEST_CASE("inventory: ports and paths of two services on one server may not meet") {
@@ -231,8 +233,8 @@ TEST_CASE("inventory: references, escapes, circles and bombs in texts") {
 
 TEST_CASE("inventory: file contents are base64, plain text or a template") {
     const auto content = [](const std::string& text) {
-        const auto loaded =
-            inventory::load(with(profile_path, "content: ${TEMPLATE:hello.conf}", "content: " + text));
+        const auto loaded = inventory::load(
+            with(profile_path, "content: ${TEMPLATE:hello.conf}", "content: " + text));
         return loaded.inventory.profiles.at(0).settings.files.at(0).content.value;
     };
     CHECK(content("aGVsbG8gd29ybGQK") == "hello world\n");
@@ -250,7 +252,8 @@ TEST_CASE("inventory: a client's own profile wins over the general one") {
         "    artifacts:\n"
         "      - artifact_id: hello\n"
         "        version: 1.0.0\n"
-        "        target_servers: [{datacenter: dc-1, priority: 1}, {hostname: edge-1, priority: 2}]\n";
+        "        target_servers: [{datacenter: dc-1, priority: 1}, {hostname: edge-1, priority: "
+        "2}]\n";
     const auto loaded = inventory::load(files);
     CHECK(problems_of(files) == "");
     const auto found =
@@ -289,9 +292,10 @@ TEST_CASE("inventory: a thousand servers with one mistake give one line, fast") 
     profile.erase(profile.find("      target_servers:"));
     auto& servers = files["clients/acme/servers.yml"];
     for (int i = 2; i <= 1000; ++i) {
-        servers += fmt::format("  - id: 5f0c4a4e-6a51-4f0b-9f8e-{:012}\n    datacenter_id: dc-1\n"
-                               "    hostname: edge-{}\n    ip_addresses: {{management: 10.0.{}.{}}}\n",
-                               i, i, i / 250, i % 250);
+        servers += fmt::format(
+            "  - id: 5f0c4a4e-6a51-4f0b-9f8e-{:012}\n    datacenter_id: dc-1\n"
+            "    hostname: edge-{}\n    ip_addresses: {{management: 10.0.{}.{}}}\n",
+            i, i, i / 250, i % 250);
     }
     const auto began = std::chrono::steady_clock::now();
     const auto found = problems_of(files);
