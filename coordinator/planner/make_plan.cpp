@@ -57,7 +57,8 @@ class Planner {
                         client->second.place.file);
         }
         if (input_.inventory.datacenter(input_.client, input_.datacenter) == nullptr) {
-            return fail(Errc::not_found, "datacenter \"{}\" of client \"{}\" is not in the inventory",
+            return fail(Errc::not_found,
+                        "datacenter \"{}\" of client \"{}\" is not in the inventory",
                         input_.datacenter, input_.client);
         }
         return {};

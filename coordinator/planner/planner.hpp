@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/inventory/inventory.hpp"
@@ -21,19 +22,19 @@ struct KnownManifest {
 struct PlannerInput {
     const inventory::Inventory& inventory;
     const Roster& roster;
-    std::string client;
-    std::string datacenter;
+    std::string client{};
+    std::string datacenter{};
     Environment environment = Environment::prod;
-    std::vector<KnownManifest> manifests;
-    inventory::SecretLookup secret;
+    std::vector<KnownManifest> manifests{};
+    inventory::SecretLookup secret{};
     const Plan* previous = nullptr;
-    std::optional<Digest> previous_digest;
+    std::optional<Digest> previous_digest{};
     std::uint64_t seq = 1;
     std::int64_t now_unix_s = 0;
     std::int64_t accept_for_s = 0;  ///< 0 = for ever
-    std::string id;
-    std::string correlation_id;
-    Bytes fingerprint_key;
+    std::string id{};
+    std::string correlation_id{};
+    Bytes fingerprint_key{};  ///< 32 bytes
     bool allow_downgrade = false;
 };
 
@@ -46,6 +47,10 @@ struct PlannerInput {
 /// Changes exactly when what make_plan seals as repositories does (keyed): the sealed bytes
 /// themselves differ each time and are no part of diff_plans.
 [[nodiscard]] Result<Digest> repositories_fingerprint(const PlannerInput& input);
+
+/// Changes exactly when what else a plan says does: waves, order, start watch and rollout. These
+/// restart nothing, so diff_plans does not show them, but the site must learn of them.
+[[nodiscard]] Digest terms_fingerprint(const Plan& plan, std::string_view key);
 
 enum class Action { add, update, remove, restart };
 [[nodiscard]] std::string_view name_of(Action action);

@@ -146,4 +146,24 @@ Digest fingerprint(std::string_view key, const Service& service, const ServiceCo
     return keyed_hash(key, out.bytes());
 }
 
+Digest terms_fingerprint(const Plan& plan, std::string_view key) {
+    Canonical out;
+    const auto& rollout = plan.rollout;
+    out.number(rollout.batch_size).number(rollout.canary).number(rollout.max_failed);
+    out.number(rollout.max_unreachable).number(rollout.auto_rollback ? 1 : 0);
+    out.text(name_of(plan.environment)).number(plan.servers.size());
+    for (const auto& server : plan.servers) {
+        out.text(server.server_id).number(server.services.size());
+        for (const auto& service : server.services) {
+            const auto& watch = service.watch;
+            out.text(service.name).number(static_cast<std::uint32_t>(service.priority));
+            out.number(service.after.size());
+            for (const auto& name : service.after) out.text(name);
+            out.number(watch.stable_s).number(watch.timeout_s).number(watch.tcp_port);
+            out.text(watch.address).text(watch.http_path);
+        }
+    }
+    return keyed_hash(key, out.bytes());
+}
+
 }  // namespace clarity::planner

@@ -7,10 +7,12 @@ using planner::Action;
 
 namespace {
 
+const Bytes key(32, 'k');
+
 /// A site of one enrolled server with two services, `app` depending on `db`.
 struct Site {
     inventory::Files files = inventory::scaffold();
-    SigningKey key = (init_crypto(), SigningKey::generate());
+    SigningKey identity = (init_crypto(), SigningKey::generate());
     Roster roster;
     std::vector<planner::KnownManifest> manifests;
     std::string secret = "hunter2";
@@ -26,7 +28,7 @@ struct Site {
             scenario("app", "2.0.0", 0, "env_vars: {PW: \"${SECRET:pw}\", N: 1}");
         roster.site = "acme/dc-1";
         roster.members.push_back({"5f0c4a4e-6a51-4f0b-9f8e-0d6c6b1f2a03", "edge-1",
-                                  key.public_key(), "", ""});
+                                  identity.public_key(), "", ""});
         add("hello", "1.0.0", ArtifactType::binary);
         add("db", "1.0.0", ArtifactType::lxc);
         add("app", "2.0.0", ArtifactType::binary);
@@ -66,7 +68,7 @@ struct Site {
         input.previous = previous;
         input.seq = previous == nullptr ? 1 : previous->seq + 1;
         input.id = "d1";
-        input.fingerprint_key = Bytes(32, 'k');
+        input.fingerprint_key = ::key;
         input.allow_downgrade = allow_downgrade;
         return planner::make_plan(input, warnings);
     }
@@ -98,7 +100,7 @@ TEST_CASE("planner: a plan has the site's services, in order, with sealed config
     const auto& app = service(*plan, "app");
     CHECK(app.after == std::vector<std::string>{"db"});
     CHECK(app.priority == 3);  // not before what it depends on
-    const auto opened = site.key.open_sealed(app.sealed_config);
+    const auto opened = site.identity.open_sealed(app.sealed_config);
     REQUIRE(opened);
     const auto config = ServiceConfig::decode(*opened);
     REQUIRE(config);
@@ -106,7 +108,7 @@ TEST_CASE("planner: a plan has the site's services, in order, with sealed config
     CHECK(config->env.at("N") == "1");
     CHECK(plan->encode().find("hunter2") == std::string::npos);
     const auto repositories =
-        site.key.open_sealed(plan->sealed_repositories.at(plan->servers[0].server_id));
+        site.identity.open_sealed(plan->sealed_repositories.at(plan->servers[0].server_id));
     REQUIRE(repositories);
     CHECK(RepositorySet::decode(*repositories)->find("origin")->base_url ==
           "http://origin.example.com/artifacts");
@@ -117,6 +119,7 @@ TEST_CASE("planner: the same input changes nothing although sealed bytes differ"
     const auto first = site.plan();
     REQUIRE(first);
     CHECK(site.changes(*first).empty());
+    CHECK(planner::terms_fingerprint(*first, key) == planner::terms_fingerprint(*site.plan(), key));
     CHECK(service(*first, "app").sealed_config != service(*site.plan(), "app").sealed_config);
 }
 
@@ -146,6 +149,7 @@ TEST_CASE("planner: a new secret restarts what uses it; priority and start watch
     site.files["profiles/prod/db.yml"] = Site::scenario(
         "db", "1.0.0", 9, "ports: [{internal: 5432}]\n    startup: {stable_s: 9}");
     CHECK(site.changes(*first).empty());
+    CHECK(planner::terms_fingerprint(*first, key) != planner::terms_fingerprint(*site.plan(), key));
     site.secret = "correct horse";
     const auto changes = site.changes(*first);
     REQUIRE(changes.size() == 1);
@@ -206,7 +210,8 @@ TEST_CASE("planner: missing manifests and secrets are all told, with file and li
 TEST_CASE("planner: servers outside the roster are left out and told") {
     Site site;
     site.files["clients/acme/servers.yml"] +=
-        "  - {id: s2, datacenter_id: dc-1, hostname: edge-2, ip_addresses: {management: 10.0.0.2}}\n";
+        "  - {id: s2, datacenter_id: dc-1, hostname: edge-2, ip_addresses: {management: "
+        "10.0.0.2}}\n";
     std::vector<std::string> warnings;
     const auto plan = site.plan(nullptr, false, &warnings);
     REQUIRE(plan);
