@@ -14,13 +14,20 @@ constexpr std::size_t total_max_bytes = 32U << 20;
 constexpr std::size_t files_max = 20'000;
 constexpr int depth_max = 8;
 
+/// Whether something at the top of `dir` belongs to an inventory: it may share its folder.
+bool belongs(const std::string& name, bool folder) {
+    if (!folder) return name.ends_with(".yml") || name.ends_with(".yaml");
+    return name == "artifacts" || name == "clients" || name == "profiles" ||
+           name == "repositories" || name == "templates";
+}
+
 }  // namespace
 
 Result<inventory::Files> read_tree(const std::string& dir) {
     std::error_code error;
     if (!fs::is_directory(dir, error)) {
-        return fail(Errc::not_found, "{}: is no folder; \"clarity init {}\" makes an inventory", dir,
-                    dir);
+        return fail(Errc::not_found, "{}: is no folder; \"clarity init {}\" makes an inventory",
+                    dir, dir);
     }
     inventory::Files out;
     std::size_t total = 0;
@@ -28,11 +35,12 @@ Result<inventory::Files> read_tree(const std::string& dir) {
     for (const fs::recursive_directory_iterator end; !error && at != end; at.increment(error)) {
         const auto name = at->path().filename().string();
         std::error_code ignored;
-        if (name.starts_with('.')) {
-            if (at->is_directory(ignored)) at.disable_recursion_pending();
+        const bool folder = at->is_directory(ignored);
+        if (name.starts_with('.') || (at.depth() == 0 && !belongs(name, folder))) {
+            if (folder) at.disable_recursion_pending();
             continue;
         }
-        if (at->is_directory(ignored)) {
+        if (folder) {
             if (at.depth() >= depth_max) at.disable_recursion_pending();
             continue;
         }

@@ -43,8 +43,8 @@ int run_validate(const std::string& dir, Format format, std::ostream& out, std::
         return errors == 0 ? 0 : 1;
     }
     for (const auto& each : loaded.problems) out << each.text() << '\n';
-    err << fmt::format("{}: {} errors, {} warnings, {} clients, {} servers\n", dir, errors, warnings,
-                       loaded.inventory.clients.size(), loaded.inventory.servers.size());
+    err << fmt::format("{}: {} errors, {} warnings, {} clients, {} servers\n", dir, errors,
+                       warnings, loaded.inventory.clients.size(), loaded.inventory.servers.size());
     return errors == 0 ? 0 : 1;
 }
 
