@@ -58,16 +58,25 @@ class Bus {
         }
         job("StartUnit", unit);
     }
-    void stop(const std::string& unit) { job("StopUnit", unit); }
+    /// Also a unit whose file somebody has removed; fine when systemd does not know it.
+    void stop(const std::string& unit) {
+        try {
+            job("StopUnit", unit);
+        } catch (const sdbus::Error& error) {
+            if (error.getName() != "org.freedesktop.systemd1.NoSuchUnit") throw;
+        }
+    }
+    bool ended(const std::string& unit) {
+        const auto state = proxy_of(unit)->getProperty("ActiveState").onInterface(unit_interface)
+                               .get<std::string>();
+        return state == "inactive" || state == "failed";
+    }
     void kill(const std::string& unit) {
         manager_->callMethod("KillUnit").onInterface(manager_interface)
             .withArguments(unit, std::string("all"), std::int32_t{9});
     }
     void observe(const std::string& unit, Observation& out) {
-        sdbus::ObjectPath path;
-        manager_->callMethod("LoadUnit").onInterface(manager_interface).withArguments(unit)
-            .storeResultsTo(path);
-        const auto proxy = sdbus::createProxy(*connection_, bus_name, path);
+        const auto proxy = proxy_of(unit);
         const auto of_unit = [&](const char* name) {
             return proxy->getProperty(name).onInterface(unit_interface);
         };
@@ -78,7 +87,6 @@ class Bus {
         facts.load = of_unit("LoadState").get<std::string>();
         facts.active = of_unit("ActiveState").get<std::string>();
         facts.sub = of_unit("SubState").get<std::string>();
-        facts.file_changed = of_unit("NeedDaemonReload").get<bool>();
         using Job = sdbus::Struct<std::uint32_t, sdbus::ObjectPath>;
         facts.job = of_unit("Job").get<Job>().get<0>() != 0;
         facts.result = of_service("Result").get<std::string>();
@@ -95,6 +103,12 @@ class Bus {
     std::unique_ptr<sdbus::IConnection> connection_;
     std::unique_ptr<sdbus::IProxy> manager_;
 
+    std::unique_ptr<sdbus::IProxy> proxy_of(const std::string& unit) {
+        sdbus::ObjectPath path;
+        manager_->callMethod("LoadUnit").onInterface(manager_interface).withArguments(unit)
+            .storeResultsTo(path);
+        return sdbus::createProxy(*connection_, bus_name, path);
+    }
     void job(const char* method, const std::string& unit) {
         sdbus::ObjectPath made;
         manager_->callMethod(method).onInterface(manager_interface)
@@ -138,35 +152,40 @@ class SystemdManager final : public ServiceManager {
 
     /// Stopped stays stopped: the host's next start does not bring it back either.
     Result<void> stop(const std::string& service, std::chrono::milliseconds grace) override {
-        if (!file_exists(unit_file(service))) return {};
+        bool ended = false;
         CLARITY_CHECK(call("stop " + service, [&](Bus& bus) {
-            bus.disable(unit(service));
+            if (file_exists(unit_file(service))) bus.disable(unit(service));
             bus.stop(unit(service));
+            ended = wait_ended(bus, unit(service), grace);
+            if (ended) return;
+            bus.kill(unit(service));
+            ended = wait_ended(bus, unit(service), killed_within);
         }));
-        CLARITY_TRY(const bool ended, wait_stopped(service, grace));
         if (ended) return {};
-        CLARITY_CHECK(call("kill " + service, [&](Bus& bus) { bus.kill(unit(service)); }));
-        CLARITY_TRY(const bool gone, wait_stopped(service, killed_within));
-        if (gone) return {};
         return fail(Errc::timeout, "systemd did not stop {}: see systemctl status {}", service,
                     unit(service));
     }
 
     Result<void> remove(const std::string& service) override {
         CLARITY_CHECK(check_name("service", service));
+        CLARITY_CHECK(stop(service, 10s));
         if (file_exists(unit_file(service))) {
-            CLARITY_CHECK(stop(service, 10s));
             CLARITY_CHECK(remove_all(unit_file(service)));
             CLARITY_CHECK(call("forget " + service, [](Bus& bus) { bus.reload(); }));
         }
+        CLARITY_CHECK(remove_all(link(service)));  // when somebody had removed the file before
         return remove_all(env_file(service));
     }
 
     Result<Observation> observe(const std::string& service) override {
         Observation out;
         const auto text = read_file(unit_file(service), 1U << 20);
-        if (!text) return out;
+        if (!text && text.error().code == Errc::not_found) return out;
+        if (!text) return tl::unexpected<Error>(text.error());
         out.key = systemd::key_of(*text);
+        if (!systemd::is_untouched(*text)) {
+            out.drift.push_back("unit file " + unit_file(service) + " changed on disk");
+        }
         CLARITY_CHECK(call("look at " + service, [&](Bus& bus) {
             bus.observe(unit(service), out);
         }));
@@ -188,6 +207,9 @@ class SystemdManager final : public ServiceManager {
     [[nodiscard]] std::string unit_file(const std::string& service) const {
         return "/etc/systemd/system/" + unit(service);
     }
+    [[nodiscard]] std::string link(const std::string& service) const {
+        return "/etc/systemd/system/multi-user.target.wants/" + unit(service);
+    }
     [[nodiscard]] std::string env_file(const std::string& service) const {
         return env_root_ + "/" + service + ".env";
     }
@@ -203,14 +225,13 @@ class SystemdManager final : public ServiceManager {
         }
     }
 
-    Result<bool> wait_stopped(const std::string& service, std::chrono::milliseconds timeout) {
+    static bool wait_ended(Bus& bus, const std::string& unit, std::chrono::milliseconds timeout) {
         const auto deadline = std::chrono::steady_clock::now() + timeout;
-        for (;;) {
-            CLARITY_TRY(const auto seen, observe(service));
-            if (seen.state != RunState::running && seen.state != RunState::waiting) return true;
+        while (!bus.ended(unit)) {
             if (std::chrono::steady_clock::now() >= deadline) return false;
             std::this_thread::sleep_for(50ms);
         }
+        return true;
     }
 };
 

@@ -9,6 +9,7 @@ namespace clarity::systemd {
 namespace {
 
 constexpr std::string_view key_line = "\nX-OrchestrixKey=";
+constexpr std::string_view sum_line = "# sha256 ";
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
@@ -132,7 +133,7 @@ std::string unit_text(const ProcessSpec& spec, const UnitPlace& place) {
     if (!spec.directory.empty()) text += "WorkingDirectory=" + plain(spec.directory) + "\n";
     if (!spec.user.empty()) text += "User=" + plain(spec.user) + "\n";
     if (spec.autostart) text += "\n[Install]\nWantedBy=multi-user.target\n";
-    return text;
+    return text + std::string(sum_line) + sha256(text).hex() + "\n";
 }
 
 std::string key_of(std::string_view text) {
@@ -142,10 +143,16 @@ std::string key_of(std::string_view text) {
     return std::string(text.substr(from, text.find('\n', from) - from));
 }
 
+bool is_untouched(std::string_view text) {
+    const auto at = text.rfind(sum_line);
+    if (at == std::string_view::npos) return false;
+    const auto sum = text.substr(at + sum_line.size());
+    return sum == sha256(text.substr(0, at)).hex() + "\n";
+}
+
 void describe(const UnitFacts& facts, Observation& out) {
     const bool by_signal = facts.exit_kind == 2 || facts.exit_kind == 3;
     out.exit_code = by_signal ? 128 + facts.exit_status : facts.exit_status;
-    if (facts.file_changed) out.drift.emplace_back("its unit file changed on disk");
     const auto ended = by_signal ? fmt::format("killed by signal {}", facts.exit_status)
                                  : fmt::format("ended with exit code {}", facts.exit_status);
     const bool plain_end = facts.result == "success" || facts.result == "exit-code" ||

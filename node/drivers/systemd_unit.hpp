@@ -24,6 +24,8 @@ struct UnitPlace {
 [[nodiscard]] std::string unit_text(const ProcessSpec& spec, const UnitPlace& place);
 /// ProcessSpec::key of a unit file; empty where there is none.
 [[nodiscard]] std::string key_of(std::string_view unit_text);
+/// Is it as unit_text() made it, by the sum in its last line?
+[[nodiscard]] bool is_untouched(std::string_view unit_text);
 
 /// What systemd's properties say of a unit.
 struct UnitFacts {
@@ -31,9 +33,8 @@ struct UnitFacts {
     int exit_kind = 0;  ///< of waitid: 1 exited, 2 killed, 3 dumped core; 0 = never ended
     int exit_status = 0;
     bool job = false;  ///< one waits or runs for it
-    bool file_changed = false;
 };
-/// Sets state, exit_code, detail and drift.
+/// Sets state, exit_code and detail.
 void describe(const UnitFacts& facts, Observation& out);
 
 }  // namespace clarity::systemd

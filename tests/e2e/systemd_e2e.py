@@ -119,6 +119,9 @@ def units_are_there(site, host):
            f"edge-beacon is {active}, {enabled}, Restart={policy}")
     expect(memory == str(64 << 20), f"MemoryMax={memory}")
     expect("hunter2" not in user_env, "systemd shows the secret to everybody")
+    said = [line for line in host.run("journalctl", "--no-pager", "_PID=1").splitlines()
+            if "orchestrix" in line and ("nknown" in line or "gnoring" in line)]
+    expect(not said, f"systemd does not take all of the units: {said}")
     pid = pid_of(host, "edge-beacon")
     limit = host.run("sh", "-c", f"""
         path=$(sed -n 's/^[0-9]*:memory://p' /proc/{pid}/cgroup)
@@ -168,6 +171,16 @@ def commands_work(site, host):
     wait_state(site, "edge-beacon", "running")
     expect(host.run("systemctl", "is-enabled", host.unit("edge-beacon")).strip() == "enabled",
            "started, and not enabled")
+
+
+def edits_are_seen(site, host):
+    unit = host.root / "etc/systemd/system" / host.unit("edge-beacon")
+    text = unit.read_text()
+    unit.write_text(text.replace("Restart=always", "Restart=no"))
+    wait_for("the edit in the status", 20, lambda: any(
+        "unit file" in line for line in state_of(site, "edge-beacon").get("drift", [])))
+    unit.write_text(text)
+    wait_for("no drift", 20, lambda: not state_of(site, "edge-beacon").get("drift"))
 
 
 def agent_restarts(site, host):
@@ -277,16 +290,25 @@ def update(site, version, script, code=0):
 
 
 def purged(site, host):
+    """Also a process whose unit file somebody has removed."""
+    order(site, "start", "once")
+    wait_state(site, "once", "running")
     host.run("systemctl", "stop", "orchestrix-agent")
-    expect(host.unit("once"), "its services end with the agent")
+    pid = pid_of(host, "once")
+    expect(pid != 0, "its services end with the agent")
+    (host.root / "etc/systemd/system" / host.unit("once")).unlink()
     host.run("orchestrix-agent", "purge")
     listed = host.run("systemctl", "list-unit-files", "--no-legend", "orchestrix-*").split("\n")
     expect(len(listed) == 2 and listed[0].startswith("orchestrix-agent.service"),
            f"left after purge: {listed}")
+    links = list((host.root / "etc/systemd/system").glob("**/*once*"))
+    expect(not links, f"left after purge: {links}")
+    expect(not Path(f"/proc/{host.process_one()}/root/proc/{pid}").exists(),
+           "its process still runs")
 
 
-STEPS = (units_are_there, killed_by_policy, commands_work, agent_restarts, host_restarts,
-         manager_changes, removal_leaves_nothing, updates, purged)
+STEPS = (units_are_there, killed_by_policy, commands_work, edits_are_seen, agent_restarts,
+         host_restarts, manager_changes, removal_leaves_nothing, updates, purged)
 
 
 def on_systemd(build):

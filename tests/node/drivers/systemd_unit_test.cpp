@@ -28,6 +28,15 @@ TEST_CASE("systemd: nothing in a command line is expanded") {
     CHECK(systemd::key_of(text) == "key-1");
 }
 
+TEST_CASE("systemd: a unit file that somebody edited is told from ours") {
+    auto text = systemd::unit_text(sample(), {"node", "/e", 252});
+    CHECK(systemd::is_untouched(text));
+    CHECK_FALSE(systemd::is_untouched(text + "[Service]\nNice=5\n"));
+    text.replace(text.find("always"), 6, "no    ");
+    CHECK_FALSE(systemd::is_untouched(text));
+    CHECK_FALSE(systemd::is_untouched(""));
+}
+
 TEST_CASE("systemd: only what starts with the host has an [Install]") {
     auto spec = sample();
     CHECK(has(systemd::unit_text(spec, {"node", "/e", 252}), "[Install]"));
