@@ -57,6 +57,7 @@ struct Command {
     std::vector<Argument> arguments;
     Result<ExitCode> (*run)(Session&, const Arguments&);
     std::string_view details = {};  ///< paragraphs below the options: examples, what is written
+    bool homeless = false;  ///< works without a configuration folder (no HOME: a unit, cron)
 };
 
 /// Short forms for the tables in the commands' files.

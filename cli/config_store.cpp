@@ -64,12 +64,14 @@ Result<ConfigStore> ConfigStore::find() {
 }
 
 Result<Context> ConfigStore::context() const {
+    if (folder_.empty()) return tl::unexpected<Error>(find().error());
     const auto path = folder_ + "/context.json";
-    if (!exists(path)) {
+    const auto text = read_local(path, 1U << 20);
+    if (!text && text.error().code == Errc::not_found) {
         return fail(Errc::not_found, "not logged in to a coordinator: run clarity login URL");
     }
-    CLARITY_TRY(const auto text, read_local(path, 1U << 20));
-    auto json = parse_json(text);
+    if (!text) return tl::unexpected<Error>(text.error());
+    auto json = parse_json(*text);
     if (!json || !json->is_object()) {
         return fail(Errc::invalid, "{}: not readable: run clarity login again", path);
     }

@@ -77,7 +77,8 @@ Command deliver_command() {
                 "For a site that the coordinator does not reach: bring what clarity deployments\n"
                 "export wrote, on whatever carries it, to one server; the others get it from\n"
                 "there. The agent checks each document as if a peer had sent it: 6 where it\n"
-                "refuses one. The agent reads the files itself, so it must be allowed to."};
+                "refuses one. The agent reads the files itself, so it must be allowed to.",
+            .homeless = true};
 }
 
 }  // namespace clarity::cli

@@ -1,3 +1,5 @@
+#include <ctime>
+
 #include "cli/commands.hpp"
 #include "cli/session.hpp"
 #include "cli/view/status_text.hpp"
@@ -8,11 +10,10 @@
 namespace clarity::cli {
 namespace {
 
-std::string time_of(const Json& object, const char* key) {
-    if (object.contains(key) && object.at(key).is_number()) {
-        return format_time(json_or<std::int64_t>(object, key, 0));
-    }
-    return json_or<std::string>(object, key, "");
+/// How long ago, as "5 m 10 s"; the exact time is in -o json.
+std::string age_of(const Json& object, const char* key) {
+    const auto age = seconds_since(json_or<std::string>(object, key, ""), std::time(nullptr));
+    return age < 0 ? "" : format_duration(age);
 }
 
 Result<ExitCode> run_list(Session& session, const Arguments& arguments) {
@@ -25,12 +26,12 @@ Result<ExitCode> run_list(Session& session, const Arguments& arguments) {
                                ? answer.at("deployments")
                                : answer;
         Table table({{"DEPLOYMENT"}, {"SITE", Align::left, true}, {"PLAN", Align::right},
-                     {"ENVIRONMENT"}, {"STATE"}, {"CREATED"}});
+                     {"ENV"}, {"STATE"}, {"AGE", Align::right}});
         for (const auto& each : list) {
             table.add({json_or<std::string>(each, "id", ""), json_or<std::string>(each, "site", ""),
                        std::to_string(json_or<std::uint64_t>(each, "seq", 0)),
                        json_or<std::string>(each, "environment", ""),
-                       json_or<std::string>(each, "state", ""), time_of(each, "created_at")});
+                       json_or<std::string>(each, "state", ""), age_of(each, "created_at")});
         }
         return table.text(session.terminal().out_width());
     });

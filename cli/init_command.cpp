@@ -25,7 +25,8 @@ Command init_command() {
     return {.path = "init",
             .summary = "write an example inventory to start from",
             .arguments = {positional("DIR", "a new or empty folder")},
-            .run = run};
+            .run = run,
+            .homeless = true};
 }
 
 }  // namespace clarity::cli

@@ -195,6 +195,7 @@ int usage_of(Terminal& terminal, Parser& parser, const CLI::ParseError& error) {
 
 int run_command(Terminal& terminal, const Parser& parser, const Bound& bound) {
     auto store = ConfigStore::find();
+    if (!store && bound.command->homeless) store = ConfigStore("");
     if (!store) {
         terminal.note("clarity: " + store.error().message);
         return static_cast<int>(ExitCode::error);

@@ -13,7 +13,7 @@ Result<bool> approve(Session& session, DeploymentRequest request) {
     CLARITY_TRY(const auto preview, post_deployment(session, request));
     const auto changes = change_count(preview);
     if (changes == 0) return false;
-    for (std::string text = changes_text(preview, 0); !text.empty();) {
+    for (std::string text = changes_text(preview, session.terminal().err_width()); !text.empty();) {
         const auto end = text.find('\n');
         session.note("{}", text.substr(0, end));
         text.erase(0, end + 1);
@@ -48,8 +48,9 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
         return ExitCode::done;
     }
     const auto watched = watched_from(answer, request.site);
-    session.note("published plan {} to {}: deployment {}, correlation {}", watched.seq,
-                 watched.site, watched.id, request.correlation_id);
+    session.note("published plan {} to {} ({})", watched.seq, watched.site, request.environment);
+    session.note("deployment {}", watched.id);
+    session.note("correlation {}", request.correlation_id);
     if (const auto roster = session.refresh_roster(watched.site); !roster) {
         session.note("roster not stored for later: {}", roster.error().message);
     }

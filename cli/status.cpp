@@ -1,3 +1,5 @@
+#include <ctime>
+
 #include "cli/commands.hpp"
 #include "cli/node_query.hpp"
 #include "cli/session.hpp"
@@ -98,10 +100,11 @@ Result<Json> look(Session& session, const Source& source, bool first) {
 
 std::string table_of(Session& session, const Json& answer) {
     const auto width = session.terminal().out_width();
-    if (!answer.contains("sites")) return status_text(answer, width);
+    const std::int64_t now = std::time(nullptr);
+    if (!answer.contains("sites")) return status_text(answer, width, now);
     std::string text;
     for (const auto& each : answer.at("sites")) {
-        text += (text.empty() ? "" : "\n") + status_text(each, width);
+        text += (text.empty() ? "" : "\n") + status_text(each, width, now);
     }
     return text;
 }
@@ -164,7 +167,8 @@ Command status_command() {
             .run = run,
             .details =
                 "Asks the coordinator; where it is away, the nodes of the rosters stored here, in\n"
-                "turn. The answer is the same from anywhere. Several sites: {\"sites\": [...]}."};
+                "turn. The answer is the same from anywhere. Several sites: {\"sites\": [...]}.",
+            .homeless = true};
 }
 
 }  // namespace clarity::cli

@@ -99,6 +99,10 @@ std::size_t Terminal::out_width() const {
     return ::isatty(STDOUT_FILENO) == 1 ? size_of(STDOUT_FILENO).ws_col : 0;
 }
 
+std::size_t Terminal::err_width() const {
+    return ::isatty(STDERR_FILENO) == 1 ? size_of(STDERR_FILENO).ws_col : 0;
+}
+
 bool Terminal::can_redraw() const { return ::isatty(STDERR_FILENO) == 1 && !plain_wanted(); }
 
 bool Terminal::can_clear() const { return ::isatty(STDOUT_FILENO) == 1 && !plain_wanted(); }
@@ -110,7 +114,9 @@ bool Terminal::out(std::string_view text) {
 
 void Terminal::note(std::string_view line) {
     erase_block();
-    write_all(STDERR_FILENO, printable(line) + "\n");
+    std::string text;
+    for (const auto& each : wrapped(printable(line), err_width())) text += each + "\n";
+    write_all(STDERR_FILENO, text);
 }
 
 void Terminal::draw(const std::vector<std::string>& lines) {

@@ -20,6 +20,8 @@ class Terminal {
 
     /// Columns to lay tables out for; 0 = as wide as they need (not a terminal).
     [[nodiscard]] std::size_t out_width() const;
+    /// The same of standard error.
+    [[nodiscard]] std::size_t err_width() const;
     /// Whether standard error can show a block that is drawn again and again. Not where NO_COLOR
     /// is set or TERM is "dumb": whoever sets these reads lines.
     [[nodiscard]] bool can_redraw() const;
@@ -28,7 +30,8 @@ class Terminal {
 
     /// Data. False when nobody reads any more (a closed pipe).
     bool out(std::string_view text);
-    /// One line for people on standard error; clears a drawn block first.
+    /// A line for people on standard error, broken at blanks where a terminal is narrower; clears
+    /// a drawn block first.
     void note(std::string_view line);
     /// Draws `lines` on standard error in place of the block drawn before.
     void draw(const std::vector<std::string>& lines);

@@ -43,7 +43,8 @@ Command validate_command() {
             .arguments = {positional("DIR", "its folder; default: this one", false)},
             .run = run,
             .details = "One line per problem on standard output: file:line: what to do. Ends with\n"
-                       "1 when there are errors, 0 when there are none or only warnings."};
+                       "1 when there are errors, 0 when there are none or only warnings.",
+            .homeless = true};
 }
 
 }  // namespace clarity::cli

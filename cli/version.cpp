@@ -31,7 +31,8 @@ Command version_command() {
     return {.path = "version",
             .summary = "the version of this program and of the coordinator",
             .arguments = {},
-            .run = run};
+            .run = run,
+            .homeless = true};
 }
 
 }  // namespace clarity::cli

@@ -72,7 +72,8 @@ Result<void> Watch::look() {
 void Watch::show() {
     auto& terminal = session_.terminal();
     if (terminal.can_redraw()) {
-        terminal.draw(progress_block(progress_, 200));
+        const auto width = terminal.err_width();
+        terminal.draw(progress_block(progress_, width > 1 ? width - 1 : 79));
         return;
     }
     for (const auto& line : log_.changes(progress_)) terminal.note(line);

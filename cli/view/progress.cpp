@@ -22,9 +22,21 @@ std::string doing_of(const Json& services) {
         worst = rank;
         doing = state + " " + json_or<std::string>(service, "artifact", "?");
         const auto detail = json_or<std::string>(service, "detail", "");
-        if (!detail.empty()) doing += ": " + detail;
+        const bool said = state == "downloading" && detail.starts_with("fetching ");
+        if (!detail.empty() && !said) doing += ": " + detail;
     }
     return doing;
+}
+
+/// Why a server does not take this plan, or "".
+std::string refusal_of(const Json& server, std::uint64_t seq) {
+    for (const auto& each : json_or<Json>(server, "refusals", Json::array())) {
+        if (json_or<std::string>(each, "document", "") == "plan" &&
+            json_or<std::uint64_t>(each, "seq", 0) == seq) {
+            return json_or<std::string>(each, "message", "for a reason it does not say");
+        }
+    }
+    return "";
 }
 
 std::uint64_t since(std::uint64_t now, std::uint64_t before) {
@@ -49,7 +61,10 @@ ServerProgress Progress::server_of(const Json& server) const {
         const auto state = json_or<std::string>(service, "state", "");
         out.up += state == "running" ? 1U : 0U;
     }
-    out.doing = here ? doing_of(services) : "waiting for the plan";
+    const auto refusal = here ? "" : refusal_of(server, seq_);
+    out.doing = here              ? doing_of(services)
+                : refusal.empty() ? "waiting for the plan"
+                                  : "refused the plan: " + refusal;
     return out;
 }
 

@@ -76,8 +76,8 @@ class Progress {
     std::map<std::string, History> history_;
 };
 
-/// The block that a terminal redraws: a line per artifact that moves or waits, then one per server,
-/// each cut to `width`.
+/// The block that a terminal redraws: a line or two per artifact, one for its last error, then one
+/// per server, each cut to `width`.
 [[nodiscard]] std::vector<std::string> progress_block(const Progress& progress, std::size_t width);
 
 /// Off a terminal: one line for each change since the last call, none where nothing changed.

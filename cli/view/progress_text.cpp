@@ -20,25 +20,48 @@ std::string padded(std::string_view text, std::size_t width) {
     return out;
 }
 
-std::string artifact_line(const ArtifactProgress& artifact, std::size_t name_width) {
-    auto line = fmt::format("{}  {} {:3}% of {}", padded(artifact.name, name_width),
-                            bar(artifact.fraction), static_cast<int>(artifact.fraction * 100),
-                            format_bytes(artifact.size_bytes));
-    if (artifact.wan_bytes > 0 || artifact.wan_rate > 0) {
-        line += "  WAN " + format_bytes(artifact.wan_bytes);
-        if (artifact.wan_rate > 0) line += " at " + format_rate(artifact.wan_rate);
+/// What crossed which link, and how fast while something is on its way.
+std::string traffic(const ArtifactProgress& artifact) {
+    std::string text;
+    const auto add = [&](const char* link, std::uint64_t bytes, double rate) {
+        const bool moves = rate > 0 && !artifact.complete();
+        if (bytes == 0 && !moves) return;
+        text += fmt::format("{}{} {}{}", text.empty() ? "" : "  ", link, format_bytes(bytes),
+                            moves ? " at " + format_rate(rate) : "");
+    };
+    add("WAN", artifact.wan_bytes, artifact.wan_rate);
+    add("LAN", artifact.lan_bytes, artifact.lan_rate);
+    if (!artifact.complete() && !artifact.fetcher.empty()) {
+        text += (text.empty() ? "" : "  ") + ("by " + printable(artifact.fetcher));
     }
-    if (artifact.lan_bytes > 0 || artifact.lan_rate > 0) {
-        line += "  LAN " + format_bytes(artifact.lan_bytes);
-        if (artifact.lan_rate > 0) line += " at " + format_rate(artifact.lan_rate);
-    }
+    return text;
+}
+
+/// One line where all of it fits, else the traffic and an error below it: no figure is cut off.
+void add_artifact(const ArtifactProgress& artifact, std::size_t name_width, std::size_t width,
+                  std::vector<std::string>& lines) {
+    auto line = padded(artifact.name, name_width) + "  ";
     if (artifact.complete()) {
-        line += fmt::format("  at {}", count_of(artifact.holders, "server"));
-    } else if (artifact.remaining_s) {
-        line += fmt::format("  {} left", format_duration(*artifact.remaining_s));
+        line += fmt::format("{} at {}", format_bytes(artifact.size_bytes),
+                            count_of(artifact.holders, "server"));
+    } else {
+        line += fmt::format("{} {:3}% of {}", bar(artifact.fraction),
+                            static_cast<int>(artifact.fraction * 100),
+                            format_bytes(artifact.size_bytes));
+        if (artifact.remaining_s) line += ", " + format_duration(*artifact.remaining_s) + " left";
     }
-    if (!artifact.errors.empty()) line += "  ! " + printable(artifact.errors.back());
-    return line;
+    const auto links = traffic(artifact);
+    if (!links.empty()) {
+        if (display_width(line) + 2 + display_width(links) > width) {
+            lines.push_back(fit(line, width));
+            line = "   ";
+        }
+        line += "  " + links;
+    }
+    lines.push_back(fit(line, width));
+    if (!artifact.errors.empty()) {
+        lines.push_back(fit("  ! " + printable(artifact.errors.back()), width));
+    }
 }
 
 std::string server_text(const ServerProgress& server) {
@@ -63,7 +86,7 @@ std::vector<std::string> progress_block(const Progress& progress, std::size_t wi
     names = std::min<std::size_t>(names, 36);
     std::vector<std::string> lines;
     for (const auto& artifact : progress.artifacts()) {
-        lines.push_back(fit(artifact_line(artifact, names), width));
+        add_artifact(artifact, names, width, lines);
     }
     for (const auto& server : progress.servers()) {
         const auto text = padded(server.hostname, names) + "  " + printable(server_text(server));

@@ -1,5 +1,7 @@
 #include "cli/view/status_text.hpp"
 
+#include <algorithm>
+
 #include "cli/view/table.hpp"
 #include "cli/view/units.hpp"
 #include "cli/view/width.hpp"
@@ -40,17 +42,21 @@ std::string heading(const Json& status) {
         const auto environment = text_of(plan, "environment");
         if (!environment.empty()) line += " (" + environment + ")";
     }
-    line += "  answered by " + text_of(status, "answered_by");
+    const auto by = text_of(status, "answered_by");
+    const bool central = by == "coordinator";
     const auto freshness = json_or<double>(plan, "freshness_s", -1);
-    line += freshness < 0 ? "  coordinator never heard"
-                          : "  coordinator heard " + format_duration(freshness) + " ago";
-    return printable(line) + "\n";
+    const auto heard = freshness < 0 ? "never" : format_duration(freshness) + " ago";
+    return printable(line) + "\n" +
+           printable(fmt::format("answered by {}, which heard from the {} {}",
+                                 central ? "the coordinator" : by,
+                                 central ? "site" : "coordinator", heard)) +
+           "\n";
 }
 
 std::string summary(const Json& status) {
     const auto counts = json_or<Json>(status, "summary", Json::object());
     const auto count = [&](const char* key) { return json_or<std::uint64_t>(counts, key, 0); };
-    return fmt::format("{} alive, {} healthy, {} failed, {} unreachable\n", count("alive"),
+    return fmt::format("servers: {} alive, {} healthy, {} failed, {} unreachable\n", count("alive"),
                        count("healthy"), count("failed"), count("unreachable"));
 }
 
@@ -77,59 +83,90 @@ std::string servers_table(const Json& servers, std::size_t width) {
     return table.text(width);
 }
 
-std::string services_table(const Json& servers, std::size_t width) {
-    Table table({{"SERVER", Align::left, true}, {"SERVICE", Align::left, true}, {"VERSION"},
-                 {"STATE"}, {"HEALTH"}, {"SINCE"}, {"RESTARTS", Align::right},
-                 {"DETAIL", Align::left, true}});
+/// Columns that would say nothing on every line are left out: a narrow terminal has no room.
+std::string services_table(const Json& servers, std::size_t width, std::int64_t now_unix_s) {
+    bool restarted = false;
+    bool told = false;
+    for (const auto& server : servers) {
+        for (const auto& each : list_of(server, "services")) {
+            restarted = restarted || json_or<std::uint64_t>(each, "restarts", 0) > 0;
+            told = told || !text_of(each, "detail").empty() || !list_of(each, "drift").empty();
+        }
+    }
+    std::vector<Column> columns{{"SERVER", Align::left, true}, {"SERVICE", Align::left, true},
+                                {"VERSION", Align::left, true}, {"STATE"}, {"HEALTH"},
+                                {"FOR", Align::right}};
+    if (restarted) columns.push_back({"RESTARTS", Align::right});
+    if (told) columns.push_back({"DETAIL", Align::left, true});
+    Table table(std::move(columns));
     for (const auto& server : servers) {
         for (const auto& each : list_of(server, "services")) {
             auto detail = text_of(each, "detail");
             const auto drift = joined(list_of(each, "drift"));
             if (!drift.empty()) detail += (detail.empty() ? "drift: " : "; drift: ") + drift;
-            table.add({text_of(server, "server"), text_of(each, "artifact"),
-                       text_of(each, "version"), text_of(each, "state"), text_of(each, "health"),
-                       text_of(each, "since"),
-                       std::to_string(json_or<std::uint64_t>(each, "restarts", 0)), detail});
+            const auto age = seconds_since(text_of(each, "since"), now_unix_s);
+            std::vector<std::string> row{text_of(server, "server"), text_of(each, "artifact"),
+                                         text_of(each, "version"), text_of(each, "state"),
+                                         text_of(each, "health"),
+                                         age < 0 ? "" : format_duration(age)};
+            if (restarted) {
+                row.push_back(std::to_string(json_or<std::uint64_t>(each, "restarts", 0)));
+            }
+            if (told) row.push_back(detail);
+            table.add(std::move(row));
         }
     }
     return table.empty() ? "" : "\n" + table.text(width);
+}
+
+/// "3 of 3", "1 of 3, 47%": who has all of it, of those that have any; and how far the last is.
+std::string held_text(const Json& artifact) {
+    const auto progress = json_or<Json>(artifact, "progress", Json::object());
+    const auto holders = list_of(artifact, "holders").size();
+    double least = 1;
+    for (const auto& each : progress) least = std::min(least, each.is_number() ? each.get<double>()
+                                                                               : 0.0);
+    auto text = fmt::format("{} of {}", holders, std::max(progress.size(), holders));
+    if (holders < progress.size()) text += fmt::format(", {}%", static_cast<int>(least * 100));
+    return text;
 }
 
 std::string artifacts_table(const Json& artifacts, std::size_t width) {
     Table table({{"ARTIFACT", Align::left, true}, {"VERSION", Align::left, true},
-                 {"SIZE", Align::right}, {"WAN", Align::right}, {"LAN", Align::right}, {"FETCHER"},
-                 {"HELD BY", Align::left, true}});
+                 {"SIZE", Align::right}, {"WAN", Align::right}, {"LAN", Align::right},
+                 {"HELD BY"}, {"FETCHER", Align::left, true}});
     for (const auto& each : artifacts) {
         table.add({text_of(each, "artifact"), text_of(each, "version"),
                    format_bytes(json_or<std::uint64_t>(each, "size_bytes", 0)),
                    format_bytes(json_or<std::uint64_t>(each, "wan_bytes", 0)),
-                   format_bytes(json_or<std::uint64_t>(each, "lan_bytes", 0)),
-                   text_of(each, "fetcher"), joined(list_of(each, "holders"))});
+                   format_bytes(json_or<std::uint64_t>(each, "lan_bytes", 0)), held_text(each),
+                   text_of(each, "fetcher")});
     }
     return table.empty() ? "" : "\n" + table.text(width);
 }
 
-/// Refusals, notices and download errors, a line each.
-std::string remarks(const Json& status) {
+/// Refusals, notices and download errors, wrapped.
+std::string remarks(const Json& status, std::size_t width) {
     std::string lines;
+    const auto add = [&](const std::string& text) {
+        for (const auto& line : wrapped(printable(text), width)) lines += line + "\n";
+    };
     for (const auto& server : list_of(status, "servers")) {
         const auto name = text_of(server, "server");
         for (const auto& each : list_of(server, "refusals")) {
-            lines += printable(fmt::format("{} refused {} {} at {}: {}", name,
-                                           text_of(each, "document"),
-                                           json_or<std::uint64_t>(each, "seq", 0),
-                                           text_of(each, "at"), text_of(each, "message"))) +
-                     "\n";
+            const auto seq = json_or<std::uint64_t>(each, "seq", 0);
+            add(fmt::format("{} refused {}{} at {}: {}", name, text_of(each, "document"),
+                            seq == 0 ? "" : " " + std::to_string(seq), text_of(each, "at"),
+                            text_of(each, "message")));
         }
         for (const auto& each : list_of(server, "notices")) {
-            if (each.is_string()) lines += printable(name + ": " + each.get<std::string>()) + "\n";
+            if (each.is_string()) add(name + ": " + each.get<std::string>());
         }
     }
     for (const auto& artifact : list_of(status, "artifacts")) {
         for (const auto& each : list_of(artifact, "errors")) {
-            if (!each.is_string()) continue;
-            lines += printable(text_of(artifact, "artifact") + ": " + each.get<std::string>()) +
-                     "\n";
+            if (each.is_string()) add(text_of(artifact, "artifact") + ": " +
+                                      each.get<std::string>());
         }
     }
     return lines.empty() ? "" : "\n" + lines;
@@ -137,11 +174,11 @@ std::string remarks(const Json& status) {
 
 }  // namespace
 
-std::string status_text(const Json& status, std::size_t width_max) {
+std::string status_text(const Json& status, std::size_t width_max, std::int64_t now_unix_s) {
     const auto servers = list_of(status, "servers");
     return heading(status) + summary(status) + "\n" + servers_table(servers, width_max) +
-           services_table(servers, width_max) +
-           artifacts_table(list_of(status, "artifacts"), width_max) + remarks(status);
+           services_table(servers, width_max, now_unix_s) +
+           artifacts_table(list_of(status, "artifacts"), width_max) + remarks(status, width_max);
 }
 
 std::size_t change_count(const Json& answer) {
@@ -190,14 +227,21 @@ std::string deployment_text(const Json& deployment, std::size_t width_max) {
     Table table({{"SERVER", Align::left, true}, {"PLAN", Align::right}, {"CONDITION"},
                  {"SERVICES", Align::left, true}});
     for (const auto& server : list_of(deployment, "servers")) {
+        // Those that run are counted; the others are why somebody looks here.
         std::string services;
+        std::size_t running = 0;
         for (const auto& each : list_of(server, "services")) {
+            if (text_of(each, "state") == "running") {
+                ++running;
+                continue;
+            }
             auto name = text_of(each, "artifact");
             if (name.empty()) name = text_of(each, "name");
             const auto detail = text_of(each, "detail");
-            services += (services.empty() ? "" : ", ") + name + "@" + text_of(each, "version") +
-                        " " + text_of(each, "state") + (detail.empty() ? "" : " (" + detail + ")");
+            services += ", " + name + "@" + text_of(each, "version") + " " +
+                        text_of(each, "state") + (detail.empty() ? "" : " (" + detail + ")");
         }
+        services = fmt::format("{} running", running) + services;
         auto name = text_of(server, "hostname");
         if (name.empty()) name = text_of(server, "server");
         const auto seq = json_or<std::uint64_t>(server, "plan_seq", 0);

@@ -8,7 +8,9 @@ namespace clarity::cli {
 
 /// The status of a site (protocol/status.hpp) for people: who answers and how fresh it is, servers
 /// with ages and witnesses, services, artifacts, then refusals and notices where there are any.
-[[nodiscard]] std::string status_text(const Json& status, std::size_t width_max);
+/// `now_unix_s` is for how long a service has been in its state.
+[[nodiscard]] std::string status_text(const Json& status, std::size_t width_max,
+                                      std::int64_t now_unix_s);
 
 /// What a plan changes per server, from the answer to POST /api/v1/deployments. Lines whose action
 /// is "none" are left out; "" where nothing changes.

@@ -1,5 +1,6 @@
 #include "cli/view/units.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <ctime>
@@ -74,6 +75,13 @@ std::string format_time(std::int64_t unix_s) {
 
 std::string count_of(std::size_t count, std::string_view noun) {
     return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+double seconds_since(const std::string& time, std::int64_t now_unix_s) {
+    std::tm parts{};
+    const char* end = ::strptime(time.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+    if (end == nullptr) return -1;
+    return std::max<double>(0, static_cast<double>(now_unix_s - ::timegm(&parts)));
 }
 
 }  // namespace clarity::cli

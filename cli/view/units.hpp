@@ -24,6 +24,10 @@ namespace clarity::cli {
 /// "2026-11-23 12:40:05 UTC"; "" for 0.
 [[nodiscard]] std::string format_time(std::int64_t unix_s);
 
+/// Seconds since a time as the API writes it ("2026-11-23T12:40:05Z"), never under 0; -1 where it
+/// is none.
+[[nodiscard]] double seconds_since(const std::string& time, std::int64_t now_unix_s);
+
 /// "1 server", "4 servers": the noun's plural takes an s.
 [[nodiscard]] std::string count_of(std::size_t count, std::string_view noun);
 

@@ -128,4 +128,28 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
+std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
+    std::vector<std::string> lines;
+    if (width == 0 || display_width(text) <= width) return {std::string(text)};
+    std::string line;
+    for (std::size_t at = 0; at < text.size();) {
+        // A word with the blanks before it, which go where the line breaks.
+        const auto begin = std::min(text.find_first_not_of(' ', at), text.size());
+        const auto end = std::min(text.find(' ', begin), text.size());
+        const auto word = text.substr(begin, end - begin);
+        const auto blanks = begin - at;
+        const bool empty = line.find_first_not_of(' ') == std::string::npos;
+        if (!empty && display_width(line) + blanks + display_width(word) > width) {
+            lines.push_back(std::move(line));
+            line = "  ";
+        } else {
+            line.append(blanks, ' ');
+        }
+        line += word;
+        at = end;
+    }
+    if (!line.empty()) lines.push_back(std::move(line));
+    return lines;
+}
+
 }  // namespace clarity::cli

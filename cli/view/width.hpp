@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace clarity::cli {
 
@@ -13,6 +14,10 @@ namespace clarity::cli {
 
 /// The text, at most `width` columns of it; where it is cut, the last column is "…".
 [[nodiscard]] std::string fit(std::string_view text, std::size_t width);
+
+/// The text in lines of at most `width` columns, broken at blanks; lines after the first begin with
+/// two blanks. A word that is longer stays whole (a path, a digest: to be copied). 0 = one line.
+[[nodiscard]] std::vector<std::string> wrapped(std::string_view text, std::size_t width);
 
 /// The text in one safe line: control characters (an escape sequence in a file's name or in an
 /// agent's message, a line break) become spaces, bytes that are not UTF-8 become U+FFFD.

@@ -2,6 +2,8 @@
 
 #include "cli/view/outcome.hpp"
 #include "cli/view/progress.hpp"
+#include "cli/view/status_text.hpp"
+#include "cli/view/width.hpp"
 
 using namespace clarity;
 using namespace clarity::cli;
@@ -90,6 +92,74 @@ TEST_CASE("progress: a block line never exceeds the terminal", "[cli]") {
     CHECK(lines[0].find("25% of 1.0 KiB") != std::string::npos);
     CHECK(lines[1].find("0/1 services up, starting web") != std::string::npos);
     for (const auto& line : progress_block(progress, 20)) CHECK(line.size() <= 22);
+}
+
+TEST_CASE("progress: at 80 columns no figure of a download is cut off", "[cli]") {
+    auto moving = artifact(0.5, 0.25, 0, 0);
+    moving["artifact"] = "monitoring-stack";
+    moving["version"] = "2.45.0-10.0.1";
+    moving["size_bytes"] = 45'000'000;
+    Progress progress(2, {});
+    progress.update(status({}, {moving}), 0);
+    moving = artifact(0.6, 0.5, 30'000'000, 45'000'000);
+    moving["artifact"] = "monitoring-stack";
+    moving["version"] = "2.45.0-10.0.1";
+    moving["size_bytes"] = 45'000'000;
+    progress.update(status({}, {moving}), 2'000);
+    const auto lines = progress_block(progress, 79);
+    REQUIRE(lines.size() == 2);
+    std::string all;
+    for (const auto& line : lines) {
+        CHECK(display_width(line) <= 79);
+        CHECK(line.find("…") == std::string::npos);
+        all += line;
+    }
+    for (const auto* part : {"50% of 42.9 MiB", " left", "WAN 28.6 MiB at ", "LAN 42.9 MiB at ",
+                             "by edge-1"}) {
+        CAPTURE(all, part);
+        CHECK(all.find(part) != std::string::npos);
+    }
+}
+
+TEST_CASE("progress: a server that refuses the plan says why", "[cli]") {
+    auto refusing = server("edge-1", 1, true, "running");
+    refusing["refusals"] = Json::array({Json{{"document", "plan"}, {"seq", 2},
+                                             {"message", "policy: older"}}});
+    Progress progress(2, {});
+    progress.update(status({refusing}, {}), 0);
+    CHECK(progress.servers().at(0).doing == "refused the plan: policy: older");
+}
+
+TEST_CASE("status: fits 80 columns with everything that matters", "[cli]") {
+    Json one = server("edge-1", 2, true, "running");
+    one["state"] = "alive";
+    one["age_s"] = 0.8;
+    one["witness"] = "edge-1";
+    one["agent_version"] = "0.1.0";
+    one["services"][0]["artifact"] = "monitoring-stack";
+    one["services"][0]["version"] = "2.45.0";
+    one["services"][0]["health"] = "healthy";
+    one["services"][0]["since"] = "2026-11-23T13:00:00Z";
+    one["notices"] = Json::array({"cache: " + std::string(60, 'x') + " is nearly full " +
+                                  std::string(30, 'y')});
+    Json answer = status({one}, {artifact(1, 0.47, 1000, 2000)});
+    answer["site"] = "acme/dc-1";
+    answer["answered_by"] = "coordinator";
+    answer["plan"] = Json{{"seq", 2}, {"environment", "prod"}, {"freshness_s", 3.5}};
+    const auto text = status_text(answer, 80, 1'795'438'925);
+    CAPTURE(text);
+    for (std::size_t at = 0; at < text.size();) {
+        const auto end = text.find('\n', at);
+        CHECK(display_width(text.substr(at, end - at)) <= 80);
+        at = end + 1;
+    }
+    CHECK(text.find("answered by the coordinator, which heard from the site 3.5 s ago") !=
+          std::string::npos);
+    CHECK(text.find("monitoring-stack  2.45.0") != std::string::npos);
+    CHECK(text.find("2 m 05 s") != std::string::npos);
+    CHECK(text.find("1 of 2, 47%") != std::string::npos);
+    CHECK(text.find("RESTARTS") == std::string::npos);
+    CHECK(text.find("nearly full") != std::string::npos);
 }
 
 TEST_CASE("progress: off a terminal only changes make lines", "[cli]") {

@@ -34,6 +34,22 @@ TEST_CASE("width: nothing that an agent says can drive the terminal", "[cli]") {
     CHECK(printable("\xc0\xaf") == "\uFFFD\uFFFD");            // overlong
 }
 
+TEST_CASE("width: lines break at blanks, and what is to be copied stays whole", "[cli]") {
+    CHECK(wrapped("one two three", 0) == std::vector<std::string>{"one two three"});
+    CHECK(wrapped("one two three", 9) == std::vector<std::string>{"one two", "  three"});
+    CHECK(wrapped("say /a/very/long/path/indeed now", 10) ==
+          std::vector<std::string>{"say", "  /a/very/long/path/indeed", "  now"});
+    CHECK(wrapped("  A  B", 80) == std::vector<std::string>{"  A  B"});
+    CHECK(wrapped("", 5) == std::vector<std::string>{""});
+}
+
+TEST_CASE("units: a time is shown by how long ago it was", "[cli]") {
+    CHECK(seconds_since("1970-01-01T00:01:00Z", 90) == 30);
+    CHECK(seconds_since("2026-11-23T13:19:37Z", 0) == 0);  // clocks differ
+    CHECK(seconds_since("", 90) == -1);
+    CHECK(seconds_since("yesterday", 90) == -1);
+}
+
 TEST_CASE("table: columns line up by display width and end without blanks", "[cli]") {
     Table table({{"SERVER", Align::left, true}, {"AGE", Align::right, false}, {"NOTE"}});
     table.add({"edge-1", "0.8 s", "ok"});
