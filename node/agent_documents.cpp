@@ -75,11 +75,11 @@ bool Agent::Impl::wants(const std::string& kind, std::uint64_t version,
 }
 
 void Agent::Impl::on_ad(const mesh::DocumentAd& ad) {
-    if (ad.kind == "command" || wants(ad.kind, ad.version, ad.digest)) {
+    if (policy.wants({ad.kind, ad.version, ad.digest, ad.size_bytes}, unix_ms())) {
         mesh->want(ad.digest);
         return;
     }
-    if (seen_ads.size() < seen_ads_max) seen_ads[ad.digest] = ad;
+    if (ad.kind != "command" && seen_ads.size() < seen_ads_max) seen_ads[ad.digest] = ad;
 }
 
 /// After a change of trust: what was not wanted may be now.
@@ -163,11 +163,15 @@ void Agent::Impl::take_order(const Bytes& bytes) {
     const auto command = verify_command(trust.root(), identity.site, now_s, *envelope);
     if (!command) {
         // An old one may be offered again by anybody at will.
-        if (command.error().code != Errc::timeout) {
-            log::warning("refused a command: {}", command.error().message);
+        if (command.error().code == Errc::timeout) {
+            policy.settle(envelope->digest());
+        } else {
+            policy.refuse("command", *envelope, command.error(), unix_ms());
+            touch_record();
         }
         return;
     }
+    policy.settle(envelope->digest());
     if (nonces.contains(command->nonce) || nonces.size() >= nonces_max) return;
     nonces[command->nonce] = command->expires_unix_s;
     if (command->server_id != identity.server_id) {

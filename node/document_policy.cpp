@@ -9,6 +9,8 @@ namespace clarity {
 namespace {
 
 constexpr std::size_t not_wanted_max = 1024;
+constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t command_max_bytes = 96U << 10;  ///< its envelope with signatures
 constexpr std::int64_t log_window_ms = 60'000;
 constexpr std::size_t logged_max = 20;  ///< a window
 
@@ -33,6 +35,7 @@ bool DocumentPolicy::wants(const DocumentName& name, std::int64_t now_unix_ms) c
     if (trust_->find(name.digest)) return false;
     const auto until = not_wanted_until_.find(name.digest);
     if (until != not_wanted_until_.end() && now_unix_ms < until->second) return false;
+    if (name.kind == "command") return name.size_bytes <= command_max_bytes;
     if (name.kind == "root") return name.version == trust_->root().version + 1;
     if (name.kind == "roster") return name.version >= trust_->roster().epoch;
     if (name.kind == "plan") return name.version >= trust_->plan_seq();
@@ -58,7 +61,7 @@ Result<DocumentEffect> DocumentPolicy::take(std::string_view kind, std::string_v
     if (result) {
         note_accepted(actual, envelope.digest());
     } else if (result.error().code != Errc::exists) {
-        remember(actual, envelope, result.error(), now_unix_ms);
+        refuse(actual, envelope, result.error(), now_unix_ms);
     }
     return result;
 }
@@ -102,12 +105,17 @@ Result<DocumentEffect> DocumentPolicy::accept(std::string_view kind, const Envel
     return fail(Errc::bad_signature, "no role may sign \"{}\"", envelope.type.substr(0, 80));
 }
 
-void DocumentPolicy::remember(std::string_view kind, const Envelope& envelope, const Error& error,
-                              std::int64_t now_unix_ms) {
-    const Digest digest = envelope.digest();
+void DocumentPolicy::put_off(const Digest& digest, std::int64_t until_unix_ms) {
     if (not_wanted_until_.size() >= not_wanted_max) not_wanted_until_.clear();
-    not_wanted_until_[digest] = is_passing(error.code) ? now_unix_ms + retry_after_ms
-                                                       : std::numeric_limits<std::int64_t>::max();
+    not_wanted_until_[digest] = until_unix_ms;
+}
+
+void DocumentPolicy::settle(const Digest& digest) { put_off(digest, never); }
+
+void DocumentPolicy::refuse(std::string_view kind, const Envelope& envelope, const Error& error,
+                            std::int64_t now_unix_ms) {
+    const Digest digest = envelope.digest();
+    put_off(digest, is_passing(error.code) ? now_unix_ms + retry_after_ms : never);
     const std::string hex = digest.hex();
     for (const auto& refusal : refusals_) {
         if (refusal.digest == hex) return;  // said once: no peer may flood log or record

@@ -15,6 +15,7 @@ struct DocumentName {
     std::string kind;
     std::uint64_t version = 0;
     Digest digest;
+    std::uint64_t size_bytes = 0;  ///< as offered
 };
 
 /// What changed because of a document.
@@ -30,12 +31,18 @@ class DocumentPolicy {
     /// Is this worth pulling now? A newer root is wanted in order, one after the other; a plan of
     /// our own `seq` with other bytes is wanted as evidence. What was refused is not wanted again
     /// until a new root may judge it otherwise; what failed here (disk full) or by the clock is
-    /// wanted again a while later.
+    /// wanted again a while later. A command is wanted once, when its size is one.
     [[nodiscard]] bool wants(const DocumentName& name, std::int64_t now_unix_ms) const;
 
     /// Checks and stores. Errors are as TrustStore's; a refusal (not `exists`) is remembered.
     [[nodiscard]] Result<DocumentEffect> take(std::string_view kind, std::string_view bytes,
                                               std::int64_t now_unix_ms);
+
+    /// For commands, which the agent judges itself: not wanted again, logged and shown.
+    void refuse(std::string_view kind, const Envelope& envelope, const Error& error,
+                std::int64_t now_unix_ms);
+    /// A command that was carried out or passed on: not wanted again.
+    void settle(const Digest& digest);
 
     /// Newest last; at most refusals_max.
     [[nodiscard]] const std::deque<Refusal>& refusals() const { return refusals_; }
@@ -46,8 +53,7 @@ class DocumentPolicy {
   private:
     [[nodiscard]] Result<DocumentEffect> accept(std::string_view kind, const Envelope& envelope,
                                                 std::int64_t now_unix_ms);
-    void remember(std::string_view kind, const Envelope& envelope, const Error& error,
-                  std::int64_t now_unix_ms);
+    void put_off(const Digest& digest, std::int64_t until_unix_ms);
 
     void note_accepted(std::string_view kind, const Digest& digest);
     [[nodiscard]] bool may_log(std::int64_t now_unix_ms);

@@ -131,6 +131,21 @@ TEST_CASE("document policy: a plan too late by a wrong clock is wanted again a w
     CHECK(policy.take("plan", envelope.encode(), now_ms));
 }
 
+TEST_CASE("document policy: a command is pulled once, and only one of a command's size") {
+    Fixture fixture;
+    auto trust = fixture.begun();
+    DocumentPolicy policy(trust);
+    const auto forged = sealed_by(payload_type::command, "stop", fixed_key('x'));
+    const DocumentName name{"command", 1, forged.digest(), forged.encode().size()};
+    CHECK(policy.wants(name, now_ms));
+    CHECK_FALSE(policy.wants({"command", 1, Digest{{1}}, 16U << 20}, now_ms));
+    policy.refuse("command", forged, {Errc::bad_signature, "no"}, now_ms);
+    CHECK_FALSE(policy.wants(name, now_ms + 3'600'000));
+    CHECK(policy.refusals().size() == 1);
+    policy.settle(Digest{{2}});
+    CHECK_FALSE(policy.wants({"command", 1, Digest{{2}}, 100}, now_ms));
+}
+
 TEST_CASE("document policy: later roots are wanted in order, manifests when the plan names them") {
     Fixture fixture;
     auto trust = fixture.begun();
