@@ -63,8 +63,9 @@ def fetcher_killed(build):
         wait_for("the other three run the service", 60, lambda: site.settled(seq, others))
         took = time.monotonic() - started
         sent = site.origin_sent() - before
-        print(f"FIGURE: {fetcher} killed at {at_kill / SIZE:.0%}; another pulled on after "
-              f"{gap:.1f} s; three nodes done after {took:.1f} s; WAN bytes {sent / SIZE:.4f} x size")
+        print(f"FIGURE: {fetcher} killed at {at_kill / SIZE:.0%}; another pulled on "
+              f"after {gap:.1f} s; three nodes done after {took:.1f} s; "
+              f"WAN bytes {sent / SIZE:.4f} x size")
         expect(sent <= 1.1 * SIZE, f"{sent} bytes over the WAN for {SIZE}")
         site.start_agent(fetcher)
         wait_for(f"{fetcher} finishes too", 60, lambda: site.settled(seq))

@@ -66,6 +66,10 @@ class Network:
         """The command prefix that runs a program on that host (its network only)."""
         return ["nsenter", f"--net=/run/netns/{self.hosts[host]}"]
 
+    def processes(self, host):
+        """The ids of all processes in that host's network."""
+        return [int(each) for each in sh("ip", "netns", "pids", self.hosts[host]).split()]
+
     def sent_bytes(self, host):
         """Bytes that host has put on its link, headers included."""
         text = sh("ip", "netns", "exec", self.hosts[host], "cat",

@@ -69,7 +69,7 @@ def must_refuse(site, target, watcher, what, path, digest, code, words):
 
 
 def refusals(build):
-    """bad plans are refused: signature, role, type, site, seq, equivocation; what runs is untouched"""
+    """bad plans are refused: key, role, type, site, seq, equivocation; what runs is untouched"""
     with site_with_beacon(build) as site:
         first = site.status()["plan"]["seq"]
         old_plan, _ = current_plan(site)
