@@ -1,5 +1,6 @@
 """What a site does by itself, and what operators undo: restart with the centre away, a revoked
 member, rollback by hand and by itself, a service of a Docker engine."""
+import contextlib
 import json
 import os
 import shutil
@@ -220,11 +221,25 @@ def start_docker(site, name):
     raise Skip("dockerd answers nobody: " + site.log("dockerd").strip()[-300:])
 
 
+@contextlib.contextmanager
+def docker_leftovers_removed(folder):
+    """An engine that has ended leaves the network namespace of `host` mounted in its folder."""
+    try:
+        yield
+    finally:
+        for line in Path("/proc/mounts").read_text().splitlines():
+            if line.split()[1].startswith(f"{folder}/"):
+                subprocess.run(["umount", line.split()[1]], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+        expect(not folder.exists(), f"{folder} cannot be removed")
+
+
 def docker_service(build):
     """a Docker service at the one server that has an engine: loaded, started, healed, removed"""
     image = samples.docker_image(build)
     services = {"hello-docker": ("docker", "1.0.0", DOCKER, ["edge-1"])}
-    with set_up(build, services, {"hello-docker-1.0.0": image}, agents=False, nodes=2) as site:
+    ready = set_up(build, services, {"hello-docker-1.0.0": image}, agents=False, nodes=2)
+    with docker_leftovers_removed(ready.dir), ready as site:
         start_docker(site, "edge-1")
         site.start_agents()
         started = time.monotonic()
