@@ -83,40 +83,63 @@ std::string servers_table(const Json& servers, std::size_t width) {
     return table.text(width);
 }
 
+/// What services say of themselves, in full: a line for each thing said, with every server that
+/// says it.
+std::string details_text(const Json& servers, std::size_t width) {
+    std::vector<std::pair<std::string, std::string>> lines;  // what, who
+    for (const auto& server : servers) {
+        auto name = text_of(server, "hostname");
+        if (name.empty()) name = text_of(server, "server");
+        for (const auto& each : list_of(server, "services")) {
+            auto detail = text_of(each, "detail");
+            const auto drift = joined(list_of(each, "drift"));
+            if (!drift.empty()) detail += (detail.empty() ? "drift: " : "; drift: ") + drift;
+            if (detail.empty()) continue;
+            auto artifact = text_of(each, "artifact");
+            if (artifact.empty()) artifact = text_of(each, "name");
+            const auto what = artifact + " " + text_of(each, "state") + ": " + detail;
+            const auto at = std::find_if(lines.begin(), lines.end(),
+                                         [&](const auto& line) { return line.first == what; });
+            if (at == lines.end()) lines.emplace_back(what, name);
+            else at->second += ", " + name;
+        }
+    }
+    std::string text;
+    for (const auto& [what, who] : lines) {
+        for (const auto& line : wrapped(printable(who + ": " + what), width)) text += line + "\n";
+    }
+    return text.empty() ? "" : "\n" + text;
+}
+
 /// Columns that would say nothing on every line are left out: a narrow terminal has no room.
 std::string services_table(const Json& servers, std::size_t width, std::int64_t now_unix_s) {
     bool restarted = false;
-    bool told = false;
     for (const auto& server : servers) {
         for (const auto& each : list_of(server, "services")) {
             restarted = restarted || json_or<std::uint64_t>(each, "restarts", 0) > 0;
-            told = told || !text_of(each, "detail").empty() || !list_of(each, "drift").empty();
         }
     }
     std::vector<Column> columns{{"SERVER", Align::left, true}, {"SERVICE", Align::left, true},
                                 {"VERSION", Align::left, true}, {"STATE"}, {"HEALTH"},
                                 {"FOR", Align::right}};
     if (restarted) columns.push_back({"RESTARTS", Align::right});
-    if (told) columns.push_back({"DETAIL", Align::left, true});
     Table table(std::move(columns));
     for (const auto& server : servers) {
         for (const auto& each : list_of(server, "services")) {
-            auto detail = text_of(each, "detail");
-            const auto drift = joined(list_of(each, "drift"));
-            if (!drift.empty()) detail += (detail.empty() ? "drift: " : "; drift: ") + drift;
+            const auto state = text_of(each, "state");
             const auto age = seconds_since(text_of(each, "since"), now_unix_s);
+            // The last health check says nothing of what does not run.
             std::vector<std::string> row{text_of(server, "server"), text_of(each, "artifact"),
-                                         text_of(each, "version"), text_of(each, "state"),
-                                         text_of(each, "health"),
+                                         text_of(each, "version"), state,
+                                         state == "running" ? text_of(each, "health") : "",
                                          age < 0 ? "" : format_duration(age)};
             if (restarted) {
                 row.push_back(std::to_string(json_or<std::uint64_t>(each, "restarts", 0)));
             }
-            if (told) row.push_back(detail);
             table.add(std::move(row));
         }
     }
-    return table.empty() ? "" : "\n" + table.text(width);
+    return table.empty() ? "" : "\n" + table.text(width) + details_text(servers, width);
 }
 
 /// "3 of 3", "1 of 3, 47%": who has all of it, of those that have any; and how far the last is.
@@ -219,8 +242,8 @@ std::string download_text(const Json& answer) {
 }
 
 std::string deployment_text(const Json& deployment, std::size_t width_max) {
-    auto out = printable(fmt::format("deployment {}  site {}  plan {}  {}",
-                                     text_of(deployment, "id"), text_of(deployment, "site"),
+    auto out = printable("deployment " + text_of(deployment, "id")) + "\n" +
+               printable(fmt::format("site {}  plan {}  {}", text_of(deployment, "site"),
                                      json_or<std::uint64_t>(deployment, "seq", 0),
                                      text_of(deployment, "state"))) +
                "\n";
@@ -237,9 +260,8 @@ std::string deployment_text(const Json& deployment, std::size_t width_max) {
             }
             auto name = text_of(each, "artifact");
             if (name.empty()) name = text_of(each, "name");
-            const auto detail = text_of(each, "detail");
             services += ", " + name + "@" + text_of(each, "version") + " " +
-                        text_of(each, "state") + (detail.empty() ? "" : " (" + detail + ")");
+                        text_of(each, "state");
         }
         services = fmt::format("{} running", running) + services;
         auto name = text_of(server, "hostname");
@@ -247,7 +269,8 @@ std::string deployment_text(const Json& deployment, std::size_t width_max) {
         const auto seq = json_or<std::uint64_t>(server, "plan_seq", 0);
         table.add({name, seq == 0 ? "" : std::to_string(seq), server_condition(server), services});
     }
-    return out + (table.empty() ? "" : "\n" + table.text(width_max));
+    const auto details = details_text(list_of(deployment, "servers"), width_max);
+    return out + (table.empty() ? "" : "\n" + table.text(width_max)) + details;
 }
 
 }  // namespace clarity::cli

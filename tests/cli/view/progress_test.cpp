@@ -139,6 +139,13 @@ TEST_CASE("status: fits 80 columns with everything that matters", "[cli]") {
     one["services"][0]["artifact"] = "monitoring-stack";
     one["services"][0]["version"] = "2.45.0";
     one["services"][0]["health"] = "healthy";
+    auto bad = one["services"][0];
+    bad["artifact"] = "edge-beacon";
+    bad["state"] = "failed";
+    bad["health"] = "healthy";
+    bad["detail"] = "1.0.0: ended with exit code 1 (version 0.9.0 was good and could not be "
+                    "started either)";
+    one["services"].push_back(bad);
     one["services"][0]["since"] = "2026-11-23T13:00:00Z";
     one["notices"] = Json::array({"cache: " + std::string(60, 'x') + " is nearly full " +
                                   std::string(30, 'y')});
@@ -160,6 +167,11 @@ TEST_CASE("status: fits 80 columns with everything that matters", "[cli]") {
     CHECK(text.find("1 of 2, 47%") != std::string::npos);
     CHECK(text.find("RESTARTS") == std::string::npos);
     CHECK(text.find("nearly full") != std::string::npos);
+    // A failure is told in full, below the table, and nothing that failed is called healthy.
+    CHECK(text.find("edge-1: edge-beacon failed: 1.0.0: ended with exit code 1") !=
+          std::string::npos);
+    CHECK(text.find("started either)") != std::string::npos);
+    CHECK(text.find("failed   -") != std::string::npos);
 }
 
 TEST_CASE("progress: off a terminal only changes make lines", "[cli]") {
