@@ -116,8 +116,7 @@ std::string Agent::Impl::metrics_text() {
     total("mesh_frames_sent", "Mesh frames sent", counts.frames_sent);
     total("mesh_bytes_sent", "Mesh bytes sent", counts.bytes_sent);
     total("mesh_frames_received", "Mesh frames received", counts.frames_received);
-    gauge("mesh_records_received", "Newer records of others taken",
-          counts.records_received);
+    total("mesh_records_received", "Newer records of others taken", counts.records_received);
     total("mesh_records_refused", "Records refused", counts.records_refused);
     const auto& wire = net->counters();
     total("wire_dropped", "Frames dropped: full queue, slow peer, unknown key, malformed",

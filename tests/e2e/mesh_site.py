@@ -3,6 +3,8 @@
 What is measured comes from the agents' logs, /proc and the namespace's own counters, so that
 measuring costs the agents nothing; /metrics is asked only where nothing else tells.
 """
+import ctypes
+import http.client
 import os
 import re
 import shutil
@@ -17,24 +19,36 @@ from network import sh
 
 ALIVE = re.compile(r"mesh: (\S+) is (\w+)")
 ROSTER = re.compile(r"roster (\d+)[:,]")
+CLONE_NEWNET = 0x40000000
 TICKS_S = os.sysconf("SC_CLK_TCK")
 
 
+def enter_namespace(descriptor):
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 class OneNamespace:
-    """The part of harness's Network that Site uses, with all hosts in one namespace."""
+    """The part of harness's Network that Site uses, with all hosts in one namespace, which this
+    program itself enters: it asks the agents without a process per question."""
 
     def __init__(self):
         self.name = f"cl{os.getpid()}-mesh"
         sh("ip", "netns", "add", self.name)
         sh("ip", "netns", "exec", self.name, "ip", "link", "set", "lo", "up")
+        self.outside = os.open("/proc/self/ns/net", os.O_RDONLY)
+        with open(f"/run/netns/{self.name}") as inside:
+            enter_namespace(inside.fileno())
 
     def add(self, host, number, _=None):
         return f"127.0.0.{number}" if host in ("centre", "origin") else f"127.0.1.{number - 10}"
 
     def enter(self, _):
-        return ["nsenter", f"--net=/run/netns/{self.name}"]
+        return []
 
     def down(self):
+        enter_namespace(self.outside)
+        os.close(self.outside)
         subprocess.run(["ip", "netns", "del", self.name], capture_output=True)
 
 
@@ -218,8 +232,14 @@ class MeshSite(Site):
         return out
 
     def metric(self, name, metric):
-        done = subprocess.run([*self.net.enter(name), "curl", "-s", "-m", "5",
-                               f"http://{self.address[name]}:8474/metrics"],
-                              capture_output=True, text=True)
-        found = re.search(rf"^orchestrix_agent_{metric} (\S+)$", done.stdout, re.M)
+        """A number of the agent's /metrics, or None."""
+        link = http.client.HTTPConnection(self.address[name], 8474, timeout=5)
+        try:
+            link.request("GET", "/metrics")
+            text = link.getresponse().read().decode()
+        except OSError:
+            return None
+        finally:
+            link.close()
+        found = re.search(rf"^orchestrix_agent_{metric}(?:_total)? (\S+)$", text, re.M)
         return float(found.group(1)) if found else None

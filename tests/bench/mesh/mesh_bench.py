@@ -34,6 +34,7 @@ ROWS = [
     ("idle: proportional share, kB", "pss", "{:.0f}"),
     ("idle: private, kB", "private", "{:.0f}"),
     ("idle: sent per node, kbit/s", "lan_kbit_s", "{:.1f}"),
+    ("idle: of that the mesh's frames, kbit/s", "mesh_kbit_s", "{:.1f}"),
     ("idle: packets/s per node", "lan_packets_s", "{:.0f}"),
     ("idle: connections per node", "connections", "{:.1f}"),
     ("idle: connections opened per node and s", "opened_s", "{:.2f}"),
