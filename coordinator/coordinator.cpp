@@ -123,6 +123,7 @@ void Coordinator::Impl::on_report(const std::string& site, const std::string& fr
         servers.push_back({view.server_id, view.state, view.age_ms, view.witness, view.record});
     }
     const auto outcome = core->sites.report(now_unix_ms(), roster->roster, from, servers);
+    core->rosters.note_epoch(site, core->sites.highest(site).roster_epoch);
     if (outcome.refused > 0) {
         core->metrics.count("records_refused_total", {{"site", site}},
                             static_cast<double>(outcome.refused));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coordinator/numbers.hpp"
 #include "protocol/log/log.hpp"
 
 namespace clarity::coordinator {
@@ -67,6 +68,7 @@ Result<DeploymentOutcome> Deployments::create(const PlanSources& sources,
                     out.site, out.site);
     }
     const PublishedPlan* now = current(out.site);
+    const std::uint64_t ours = now == nullptr ? 0 : now->plan.seq;
 
     const planner::PlannerInput input{
         .inventory = inventory->inventory,
@@ -79,7 +81,7 @@ Result<DeploymentOutcome> Deployments::create(const PlanSources& sources,
             [&](const std::string& name) { return sources.vault.resolve(order.client, name); },
         .previous = now == nullptr ? nullptr : &now->plan,
         .previous_digest = now == nullptr ? std::nullopt : std::optional(now->digest),
-        .seq = now == nullptr ? 1 : now->plan.seq + 1,
+        .seq = number_after(ours, order.seq_seen),
         .now_unix_s = now_unix_s,
         .accept_for_s = 0,
         .id = random_uuid(),
@@ -91,7 +93,9 @@ Result<DeploymentOutcome> Deployments::create(const PlanSources& sources,
 
     CLARITY_TRY(const auto basis, basis_of(input));
     const auto* last = newest(out.site);
-    if (out.changes.empty() && last != nullptr && last->basis == basis) {
+    // A site that is ahead of us (an older backup was restored) runs what we do not know.
+    const bool ahead = order.seq_seen > ours;
+    if (!ahead && out.changes.empty() && last != nullptr && last->basis == basis) {
         out.unchanged = true;
         out.row = *last;
         return out;

@@ -34,6 +34,7 @@ struct DeploymentOrder {
     bool allow_downgrade = false;
     std::optional<Digest> inventory;  ///< absent = the one in force
     std::string rollback_of;
+    std::uint64_t seq_seen = 0;  ///< the highest that the site's own records name
 };
 
 struct DeploymentOutcome {

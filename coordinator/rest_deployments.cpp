@@ -45,8 +45,9 @@ Json changes_json(const std::vector<planner::Change>& changes) {
     return out;
 }
 
-Answer run_order(Api& api, Call& call, const DeploymentOrder& order) {
+Answer run_order(Api& api, Call& call, DeploymentOrder order) {
     Core& core = api.core;
+    order.seq_seen = core.sites.highest(order.client + "/" + order.datacenter).plan_seq;
     CLARITY_CHECK(core.trust.current());
     const PlanSources sources{core.inventory, core.manifests, core.rosters, core.vault,
                               *core.identity};

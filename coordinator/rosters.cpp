@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "coordinator/numbers.hpp"
+
 namespace clarity::coordinator {
 namespace {
 
@@ -41,8 +43,10 @@ Result<void> Rosters::publish(const std::string& site, std::vector<Member> membe
                               std::vector<KeyValue> also) {
     Roster next;
     next.site = site;
-    next.epoch = 1;
-    if (const auto* now = find(site)) next.epoch = now->roster.epoch + 1;
+    const auto* now = find(site);
+    const auto seen = epochs_seen_.find(site);
+    next.epoch = number_after(now == nullptr ? 0 : now->roster.epoch,
+                              seen == epochs_seen_.end() ? 0 : seen->second);
     std::sort(members.begin(), members.end(),
               [](const Member& a, const Member& b) { return a.server_id < b.server_id; });
     next.members = std::move(members);

@@ -41,6 +41,8 @@ class Rosters {
     /// A key that may ask nodes for status; goes into all rosters. False when it is known already.
     [[nodiscard]] Result<bool> add_observer(const PublicKey& key, const std::string& by,
                                             std::int64_t now_unix_s);
+    /// What the site's own records say is in force; the next epoch is above it.
+    void note_epoch(const std::string& site, std::uint64_t epoch) { epochs_seen_[site] = epoch; }
     /// Publishes anew where the coordinator's address or CA changed since. Returns the sites.
     [[nodiscard]] Result<std::vector<std::string>> refresh();
 
@@ -63,6 +65,7 @@ class Rosters {
     const SigningKey* key_;
     RosterCommon common_;
     std::map<std::string, PublishedRoster> sites_;
+    std::map<std::string, std::uint64_t> epochs_seen_;  ///< by site
     std::map<std::string, std::string> site_of_;  ///< by server id
     std::vector<PublicKey> observers_;
 };

@@ -71,6 +71,18 @@ const Record* SiteState::record(const std::string& site, const std::string& serv
     return &*seen->second.record;
 }
 
+SiteState::Numbers SiteState::highest(const std::string& site) const {
+    Numbers out;
+    const auto at = sites_.find(site);
+    if (at == sites_.end()) return out;
+    for (const auto& [id, seen] : at->second.servers) {
+        if (!seen.record) continue;
+        out.plan_seq = std::max(out.plan_seq, seen.record->plan_seq);
+        out.roster_epoch = std::max(out.roster_epoch, seen.record->roster_epoch);
+    }
+    return out;
+}
+
 std::vector<ServerView> SiteState::servers(std::int64_t now_ms, const Roster& roster) const {
     std::vector<ServerView> out;
     const auto at = sites_.find(roster.site);

@@ -36,6 +36,13 @@ class SiteState {
 
     /// The newest record known, or null.
     [[nodiscard]] const Record* record(const std::string& site, const std::string& server) const;
+    /// The highest plan and roster epoch that the site's own records name: above the coordinator's
+    /// after an older backup of it was restored.
+    struct Numbers {
+        std::uint64_t plan_seq = 0;
+        std::uint64_t roster_epoch = 0;
+    };
+    [[nodiscard]] Numbers highest(const std::string& site) const;
     /// Every member of the roster, with what is known of it.
     [[nodiscard]] std::vector<ServerView> servers(std::int64_t now_ms,
                                                   const Roster& roster) const;

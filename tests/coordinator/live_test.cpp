@@ -170,6 +170,28 @@ TEST_CASE("coordinator: a revoked or replaced server cannot let itself in again"
     CHECK(old.enrol(live, token).error_code() == "denied");  // its place is free
 }
 
+TEST_CASE("coordinator: after an older backup the next plan goes above what the site has seen") {
+    init_crypto();
+    const TempDir dir;
+    const LiveCoordinator live(dir.path);
+    const Operator op;
+    prepare(live, op);
+    LiveNode node("edge-1");
+    REQUIRE(node.enrol(live, join_token(live)).status == 200);
+    CHECK(live.call("POST", "/api/v1/deployments", deploy_prod).body["seq"] == 1);
+    node.connect(live);
+    REQUIRE(eventually([&] { return node.offered("roster").has_value(); }));
+    node.send(control::Report{
+        node.site,
+        {{node.server_id, "alive", 0, node.server_id, node.record(1, 41, true)}}});
+    REQUIRE(eventually([&] {
+        return live.call("GET", "/api/v1/agents").body[0]["plan_seq"] == 41;
+    }));
+    const auto next = live.call("POST", "/api/v1/deployments", deploy_prod);
+    CHECK(next.status == 201);  // nothing changed by our books; the site runs what we do not know
+    CHECK(next.body["seq"] == 42);
+}
+
 TEST_CASE("coordinator: a plan is published, offered at once, followed, and rolled back") {
     init_crypto();
     const TempDir dir;

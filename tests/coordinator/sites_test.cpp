@@ -83,6 +83,12 @@ TEST_CASE("rosters: every change raises the epoch, is signed, and survives a res
     rosters.set_common(common);
     CHECK(rosters.refresh().value() == std::vector<std::string>{"acme/dc-1"});
     CHECK(rosters.find("acme/dc-1")->roster.epoch == 5);
+    rosters.note_epoch("acme/dc-1", 40);  // as after an older backup was restored
+    REQUIRE(rosters.put_member("acme/dc-1", b.member(), {}));
+    CHECK(rosters.find("acme/dc-1")->roster.epoch == 41);
+    rosters.note_epoch("acme/dc-1", ~std::uint64_t{0});  // a liar wastes little
+    REQUIRE(rosters.remove_member("b"));
+    CHECK(rosters.find("acme/dc-1")->roster.epoch == 1'000'042);
 }
 
 TEST_CASE("site state: a record counts only when its owner signed it, and never goes back") {
