@@ -17,6 +17,8 @@ namespace clarity {
 
 namespace {
 
+constexpr std::uint64_t open_space_min_bytes = 512U << 10;
+
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
@@ -163,6 +165,14 @@ class RocksStore final : public KeyValueStore {
 
 Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& path) {
     CLARITY_CHECK(make_dirs(path, 0700));
+    // RocksDB writes files when it opens, and Debian's build, which has its assertions on, aborts
+    // where it cannot.
+    CLARITY_TRY(const auto free, free_space_bytes(path));
+    if (free < open_space_min_bytes) {
+        return fail(Errc::no_space, "{}: the disk is full: {} KiB are free, opening the store needs "
+                    "{} KiB; free some space on this file system", path, free >> 10,
+                    open_space_min_bytes >> 10);
+    }
     rocksdb::DB* db = nullptr;
     const auto status = rocksdb::DB::Open(small_options(), path, &db);
     std::unique_ptr<rocksdb::DB> owned(db);

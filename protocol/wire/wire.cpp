@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <deque>
 #include <future>
 #include <mutex>
@@ -117,7 +118,26 @@ Wire::~Wire() {
     if (impl_->thread.joinable()) impl_->thread.join();
 }
 
+namespace {
+
+/// libzmq takes the low 16 bits of whatever stands behind the last colon.
+Result<void> check_port(const ListenSettings& settings) {
+    const std::string_view endpoint = settings.endpoint;
+    if (!endpoint.starts_with("tcp://")) return {};
+    const auto colon = endpoint.rfind(':');
+    const auto digits = endpoint.substr(colon + 1);
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), port);
+    const bool any = digits == "*";
+    if (any || (error == std::errc() && end == digits.end() && colon > 5)) return {};
+    return fail(Errc::invalid, "{}: \"{}\" is not ADDRESS:PORT, such as 127.0.0.1:8472",
+                settings.setting, endpoint.substr(6));
+}
+
+}  // namespace
+
 Result<Listener> Wire::listen(ListenSettings settings) {
+    CLARITY_CHECK(check_port(settings));
     auto promise = std::make_shared<std::promise<Result<Listener>>>();
     auto answer = promise->get_future();
     const bool queued =

@@ -117,7 +117,17 @@ void RealAgent::start() {
     daemon_.start(CLARITY_AGENT, {"--config", config()}, folder_.path() + "/log");
 }
 
-void write_inventory(const std::string& folder) {
+void RealAgent::start_on_small_disk(const std::string& size) {
+    const auto state = folder_.path() + "/state";
+    std::filesystem::create_directories(state);
+    daemon_.start("/usr/bin/unshare",
+                  {"-m", "/bin/sh", "-c",
+                   "mount -t tmpfs -o size=" + size + " none " + state + " && exec \"$@\"", "sh",
+                   CLARITY_AGENT, "--config", config()},
+                  folder_.path() + "/log");
+}
+
+void write_inventory(const std::string& folder, const std::string& repository) {
     const std::map<std::string, std::string> files{
         {"clients/acme/metadata.yml",
          "client:\n  id: 11111111-1111-4111-8111-111111111111\n  name: Acme\n  code: acme\n"},
@@ -133,7 +143,7 @@ void write_inventory(const std::string& folder) {
          "versions:\n  - artifact_id: app\n    version: 1.0.0\n    repository: main\n"
          "    path: app/1.0.0\n"},
         {"repositories/config.yml",
-         "repository_config:\n  main:\n    type: http\n    base_url: http://127.0.0.1:1/files\n"},
+         "repository_config:\n  main:\n    type: http\n    base_url: " + repository + "\n"},
         {"profiles/prod/app.yml",
          "deployment_profile:\n  environment: prod\n  artifacts:\n    - artifact_id: app\n"
          "      version: 1.0.0\n"}};

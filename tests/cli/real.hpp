@@ -57,6 +57,8 @@ class RealAgent {
     RealAgent(const std::string& coordinator_url, const std::string& server,
               const std::string& join_token);
     void start();
+    /// With a state folder of its own on a file system of that size ("8m"), gone when it stops.
+    void start_on_small_disk(const std::string& size);
     void stop() { daemon_.stop(); }
     [[nodiscard]] std::string socket() const { return folder_.path() + "/run/query.sock"; }
     [[nodiscard]] std::string config() const { return folder_.path() + "/agent.yml"; }
@@ -74,8 +76,9 @@ class RealAgent {
                                        const std::string& server, const std::string& join_token);
 
 /// Writes an inventory with one server, "edge-1" of acme/dc-1, which runs app@1.0.0 out of a
-/// repository that nobody serves.
-void write_inventory(const std::string& folder);
+/// repository at that URL, by default one that nobody serves.
+void write_inventory(const std::string& folder,
+                     const std::string& repository = "http://127.0.0.1:1/files");
 
 /// Expects that exit code, shows what was said where it differs.
 Finished expect(const Person& person, int code, const std::vector<std::string>& arguments);
