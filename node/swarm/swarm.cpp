@@ -126,7 +126,7 @@ void Swarm::Impl::schedule_tick() {
 
 void Swarm::Impl::tick() {
     if (++ticks_ % ticks_per_second == 0) tick_second();
-    session_->ask_stats();  // answers for what moved only
+    if (!items_.empty()) session_->ask_stats();  // answers for what moved only
     for (auto& [sha256, item] : items_) {
         mark_pieces(item);
         elect(item);
