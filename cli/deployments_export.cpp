@@ -77,7 +77,7 @@ Command deployments_export_command() {
                           positional("DIR", "folder for the files; made where it is not there")},
             .run = run,
             .details =
-                "Writes the signed plan, the manifests it names, the site's roster and every root.\n"
+                "Writes the signed plan, the manifests it names, the site's roster and all roots.\n"
                 "Configuration and secrets in the plan are sealed to the servers' keys. At the\n"
                 "site: clarity deliver DIR. The artifacts' bytes are not in it: servers that lack\n"
                 "them still get them from the repository."};

@@ -48,8 +48,8 @@ Result<void> remove_key(Session& session, Root& root, const Assignment& what) {
     }
     const auto fits = [&](const PublicKey& key) { return key.hex().starts_with(prefix); };
     if (std::count_if(keys.begin(), keys.end(), fits) != 1) {
-        return fail(Errc::not_found, "--remove {}={}: role {} has no key, or several, that begin so; "
-                    "see clarity root show", what.role, what.value, what.role);
+        return fail(Errc::not_found, "--remove {}={}: role {} has no key, or several, that begin "
+                    "so; see clarity root show", what.role, what.value, what.role);
     }
     std::erase_if(keys, fits);
     return {};

@@ -34,7 +34,8 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
                      "{}", root.version - 1);
         return ExitCode::done;
     }
-    const auto complete = before ? verify_next_root(*before, envelope) : verify_first_root(envelope);
+    const auto complete =
+        before ? verify_next_root(*before, envelope) : verify_first_root(envelope);
     if (!complete) return ExitCode::done;  // signatures are missing, as was said
     CLARITY_CHECK(upload_root(session, envelope));
     session.note("uploaded: root version {} is in force", root.version);

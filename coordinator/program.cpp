@@ -25,7 +25,7 @@ constexpr auto usage =
     "\n"
     "  --config FILE   settings (default: /etc/orchestrix/coordinator.yml, which may be absent)\n"
     "  --check         read the settings, say what is wrong with them, and stop\n"
-    "  --fingerprint   print the SHA-256 fingerprint of the CA, which clarity login shows, and stop\n"
+    "  --fingerprint   print the CA's SHA-256 fingerprint, which clarity login shows, and stop\n"
     "  --version       print the version\n"
     "  --help          print this\n";
 

@@ -169,8 +169,8 @@ Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& pa
     // where it cannot.
     CLARITY_TRY(const auto free, free_space_bytes(path));
     if (free < open_space_min_bytes) {
-        return fail(Errc::no_space, "{}: the disk is full: {} KiB are free, opening the store needs "
-                    "{} KiB; free some space on this file system", path, free >> 10,
+        return fail(Errc::no_space, "{}: the disk is full: {} KiB are free, opening the store "
+                    "needs {} KiB; free some space on this file system", path, free >> 10,
                     open_space_min_bytes >> 10);
     }
     rocksdb::DB* db = nullptr;
