@@ -8,10 +8,11 @@
 namespace clarity::coordinator {
 namespace {
 
-/// Changes exactly when a plan with the same services would still have to be sealed anew.
-Result<Digest> basis_of(const planner::PlannerInput& input) {
+/// Changes exactly when a plan with the same services would still say something else to the site.
+Result<Digest> basis_of(const planner::PlannerInput& input, const Plan& plan) {
     CLARITY_TRY(const auto repositories, planner::repositories_fingerprint(input));
     std::string text = repositories.hex();
+    text += planner::terms_fingerprint(plan, input.fingerprint_key).hex();
     for (const auto& member : input.roster.members) {
         text += fmt::format(";{}={}", member.server_id, member.key.hex());
     }
@@ -91,7 +92,7 @@ Result<DeploymentOutcome> Deployments::create(const PlanSources& sources,
     CLARITY_TRY(out.plan, planner::make_plan(input, &out.warnings));
     out.changes = planner::diff_plans(input.previous, out.plan, hostnames_of(roster->roster));
 
-    CLARITY_TRY(const auto basis, basis_of(input));
+    CLARITY_TRY(const auto basis, basis_of(input, out.plan));
     const auto* last = newest(out.site);
     // A site that is ahead of us (an older backup was restored) runs what we do not know.
     const bool ahead = order.seq_seen > ours;

@@ -192,6 +192,25 @@ TEST_CASE("coordinator: after an older backup the next plan goes above what the 
     CHECK(next.body["seq"] == 42);
 }
 
+TEST_CASE("coordinator: a plan that only starts a service more patiently is published too") {
+    init_crypto();
+    const TempDir dir;
+    const Operator op;
+    const LiveCoordinator live(dir.path);
+    prepare(live, op);
+    LiveNode node("edge-1");
+    REQUIRE(node.enrol(live, join_token(live)).status == 200);
+    REQUIRE(live.call("POST", "/api/v1/deployments", deploy_prod).status == 201);
+    auto files = inventory_files("1.0.0");
+    files["profiles/prod/web.yml"] = files["profiles/prod/web.yml"].get<std::string>() +
+                                     "        startup: {stable_s: 1, timeout_s: 77}\n";
+    REQUIRE(live.call("PUT", "/api/v1/inventory", Json{{"files", files}}).status == 200);
+    const auto next = live.call("POST", "/api/v1/deployments", deploy_prod);
+    CHECK(next.status == 201);
+    CHECK(next.body["seq"] == 2);
+    CHECK(next.body["changes"].empty());  // nothing restarts
+}
+
 TEST_CASE("coordinator: a plan is published, offered at once, followed, and rolled back") {
     init_crypto();
     const TempDir dir;
