@@ -17,18 +17,21 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
         if (site.empty() || json_or<std::string>(each, "site", "") == site) shown.push_back(each);
     }
     session.emit(shown, [&] {
-        Table table({{"SERVER", Align::left, true}, {"SITE", Align::left, true}, {"STATE"},
-                     {"SEEN", Align::right}, {"PLAN", Align::right}, {"VERSION"},
+        Table table({{"SERVER", Align::left, true},
+                     {"SITE", Align::left, true},
+                     {"STATE"},
+                     {"SEEN", Align::right},
+                     {"PLAN", Align::right},
+                     {"VERSION"},
                      {"SERVER ID", Align::left, true}});
         for (const auto& each : shown) {
             const auto seq = json_or<std::uint64_t>(each, "plan_seq", 0);
-            table.add({json_or<std::string>(each, "server", ""),
-                       json_or<std::string>(each, "site", ""),
-                       json_or<std::string>(each, "state", ""),
-                       format_duration(json_or<double>(each, "age_s", -1)),
-                       seq == 0 ? "" : std::to_string(seq),
-                       json_or<std::string>(each, "version", ""),
-                       json_or<std::string>(each, "server_id", "")});
+            table.add(
+                {json_or<std::string>(each, "server", ""), json_or<std::string>(each, "site", ""),
+                 json_or<std::string>(each, "state", ""),
+                 format_duration(json_or<double>(each, "age_s", -1)),
+                 seq == 0 ? "" : std::to_string(seq), json_or<std::string>(each, "version", ""),
+                 json_or<std::string>(each, "server_id", "")});
         }
         return table.text(session.terminal().out_width());
     });

@@ -11,14 +11,15 @@ namespace {
 constexpr std::size_t answer_max_bytes = 64U << 20;
 
 Errc code_of(int status, const std::string& name) {
-    constexpr std::array<Errc, 13> codes = {
-        Errc::invalid, Errc::not_found, Errc::exists, Errc::io, Errc::no_space, Errc::network,
-        Errc::timeout, Errc::denied, Errc::bad_signature, Errc::conflict, Errc::unavailable,
-        Errc::failed, Errc::cancelled};
+    constexpr std::array<Errc, 13> codes = {Errc::invalid,  Errc::not_found,   Errc::exists,
+                                            Errc::io,       Errc::no_space,    Errc::network,
+                                            Errc::timeout,  Errc::denied,      Errc::bad_signature,
+                                            Errc::conflict, Errc::unavailable, Errc::failed,
+                                            Errc::cancelled};
     // What the coordinator could not reach is not what we could not reach: the status decides
     // those, the name the rest.
-    const auto named = std::find_if(codes.begin(), codes.end(),
-                                    [&](Errc code) { return name_of(code) == name; });
+    const auto named =
+        std::find_if(codes.begin(), codes.end(), [&](Errc code) { return name_of(code) == name; });
     if (status == 401 || status == 403) {
         return named != codes.end() && *named == Errc::bad_signature ? *named : Errc::denied;
     }
@@ -87,8 +88,10 @@ Result<ApiAnswer> Api::call(const char* method, const std::string& path, const J
     }
     auto json = parse_json(response->body, answer_max_bytes);
     if (!json) {
-        return fail(Errc::invalid, "{}: answered with something that is not JSON (status {}); is "
-                    "this a coordinator?", settings_.url, answer.status);
+        return fail(Errc::invalid,
+                    "{}: answered with something that is not JSON (status {}); is "
+                    "this a coordinator?",
+                    settings_.url, answer.status);
     }
     answer.body = *std::move(json);
     return answer;

@@ -17,8 +17,10 @@ Result<ArtifactName> parse_artifact_name(const std::string& text) {
     if (name.artifact.empty() || name.version.empty() || text.size() > 200 ||
         !std::all_of(name.artifact.begin(), name.artifact.end(), fine) ||
         !std::all_of(name.version.begin(), name.version.end(), fine)) {
-        return fail(Errc::invalid, "\"{}\" is not an artifact version: write NAME@VERSION, such as "
-                    "smsgateway@3.2.1", text);
+        return fail(Errc::invalid,
+                    "\"{}\" is not an artifact version: write NAME@VERSION, such as "
+                    "smsgateway@3.2.1",
+                    text);
     }
     return name;
 }

@@ -30,8 +30,8 @@ class ReadProgress {
             if (now - shown_ms_ < 100 && bytes < total) return;
             shown_ms_ = now;
             const auto left = rate > 0 ? static_cast<double>(total - bytes) / rate : -1;
-            terminal.draw({fmt::format("{}: {}% of {} at {}{}", what_, percent,
-                                       format_bytes(total), format_rate(rate),
+            terminal.draw({fmt::format("{}: {}% of {} at {}{}", what_, percent, format_bytes(total),
+                                       format_rate(rate),
                                        left > 0 ? ", " + format_duration(left) + " left" : "")});
             return;
         }
@@ -110,8 +110,8 @@ Result<Described> describe(Session& session, const Arguments& arguments) {
     }
     if (files) out.files = *std::move(files);
     const auto facts = facts_of(out.files, out.name.artifact, out.name.version);
-    const auto type = arguments.has("type") ? artifact_type_from(arguments.text("type"))
-                                            : facts.type;
+    const auto type =
+        arguments.has("type") ? artifact_type_from(arguments.text("type")) : facts.type;
     if (!type) {
         const auto what = arguments.has("type")
                               ? "--type " + arguments.text("type")
@@ -159,15 +159,19 @@ Result<Manifest> read_all(Session& session, const Arguments& arguments, const De
 Result<SigningKey> publisher_key(Session& session, const Arguments& arguments) {
     const auto path = arguments.text_or("key", session.store().key_path("publisher"));
     if (!ConfigStore::exists(path)) {
-        return fail(Errc::not_found, "{}: no publisher's key here; run clarity root init, or give "
-                    "--key FILE", path);
+        return fail(Errc::not_found,
+                    "{}: no publisher's key here; run clarity root init, or give "
+                    "--key FILE",
+                    path);
     }
     CLARITY_TRY(const auto key, session.open_key(path, "the publisher's key"));
     CLARITY_TRY(const auto root, session.root());
     const auto& keys = root.find(role::artifact)->keys;
     if (std::find(keys.begin(), keys.end(), key.public_key()) == keys.end()) {
-        return fail(Errc::bad_signature, "{}: this key is not in the root's role \"artifact\"; see "
-                    "clarity root show", path);
+        return fail(Errc::bad_signature,
+                    "{}: this key is not in the root's role \"artifact\"; see "
+                    "clarity root show",
+                    path);
     }
     return key;
 }
@@ -186,9 +190,10 @@ Result<void> check_not_taken(const Api& api, const Arguments& arguments, const A
             json_or<std::uint64_t>(each, "size_bytes", *size) == *size) {
             continue;
         }
-        return fail(Errc::exists, "{}@{} is registered already with other contents (sha256 {}); "
-                    "give it a new version", name.artifact, name.version,
-                    json_or<std::string>(each, "sha256", ""));
+        return fail(Errc::exists,
+                    "{}@{} is registered already with other contents (sha256 {}); "
+                    "give it a new version",
+                    name.artifact, name.version, json_or<std::string>(each, "sha256", ""));
     }
     return {};
 }
@@ -212,8 +217,8 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     manifest.created_unix_s = std::time(nullptr);
     auto envelope = Envelope::make(payload_type::manifest, manifest.encode());
     envelope.sign(key);
-    CLARITY_TRY(const auto answer, api.post("/api/v1/manifests",
-                                            Json{{"envelope", to_base64(envelope.encode())}}));
+    CLARITY_TRY(const auto answer,
+                api.post("/api/v1/manifests", Json{{"envelope", to_base64(envelope.encode())}}));
     session.note("registered {}@{}: {} read at {}", manifest.artifact, manifest.version,
                  format_bytes(manifest.size_bytes),
                  format_rate(static_cast<double>(manifest.size_bytes) / seconds));
@@ -236,19 +241,23 @@ Command artifact_add_command() {
             .summary = "hash, sign and register an artifact version",
             .arguments = {positional("NAME@VERSION", "such as smsgateway@3.2.1"),
                           positional("FILE", "its bytes; default: read from the repository", false),
-                          option("type", "T", "jar, war, lxc, docker, binary or script; default: "
-                                              "as artifacts/registry.yml says"),
-                          option("repository", "ID", "of repositories/config.yml, from which "
-                                                     "servers get it"),
+                          option("type", "T",
+                                 "jar, war, lxc, docker, binary or script; default: "
+                                 "as artifacts/registry.yml says"),
+                          option("repository", "ID",
+                                 "of repositories/config.yml, from which "
+                                 "servers get it"),
                           option("path", "P", "its path in the repository"),
-                          option("dir", "DIR", "inventory folder; default: the coordinator's "
-                                               "inventory"),
+                          option("dir", "DIR",
+                                 "inventory folder; default: the coordinator's "
+                                 "inventory"),
                           option("description", "TEXT", "one line"),
                           list_option("depends", "NAME@VERSION", "what must run first, repeated"),
                           option("key", "FILE", "publisher's key; default: keys/publisher.key")},
             .run = run,
-            .details = "Prints the SHA-256 of the bytes. The bytes themselves are not uploaded:\n"
-                       "one server of each site fetches them from the repository."};
+            .details =
+                "Prints the SHA-256 of the bytes. The bytes themselves are not uploaded:\n"
+                "one server of each site fetches them from the repository."};
 }
 
 }  // namespace clarity::cli

@@ -29,8 +29,12 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     session.emit(answer, [&] {
         const Json& list =
             answer.is_object() && answer.contains("manifests") ? answer.at("manifests") : answer;
-        Table table({{"ARTIFACT"}, {"VERSION"}, {"TYPE"}, {"SIZE", Align::right},
-                     {"PIECES", Align::right}, {"SHA-256", Align::left, true},
+        Table table({{"ARTIFACT"},
+                     {"VERSION"},
+                     {"TYPE"},
+                     {"SIZE", Align::right},
+                     {"PIECES", Align::right},
+                     {"SHA-256", Align::left, true},
                      {"SOURCES", Align::left, true}});
         for (const auto& each : list) {
             table.add({json_or<std::string>(each, "artifact", ""),

@@ -6,9 +6,13 @@
 
 namespace clarity::cli {
 
-bool Arguments::has(std::string_view name) const { return values_.contains(std::string(name)); }
+bool Arguments::has(std::string_view name) const {
+    return values_.contains(std::string(name));
+}
 
-std::string Arguments::text(std::string_view name) const { return text_or(name, ""); }
+std::string Arguments::text(std::string_view name) const {
+    return text_or(name, "");
+}
 
 std::string Arguments::text_or(std::string_view name, std::string_view fallback) const {
     const auto at = values_.find(std::string(name));
@@ -33,18 +37,24 @@ std::int64_t Arguments::seconds_or(std::string_view name, std::int64_t fallback)
 }
 
 Argument positional(std::string_view name, std::string_view help, bool required) {
-    return {.kind = Argument::Kind::positional, .name = name, .value = {}, .help = help,
+    return {.kind = Argument::Kind::positional,
+            .name = name,
+            .value = {},
+            .help = help,
             .required = required};
 }
 
 Argument option(std::string_view name, std::string_view value, std::string_view help,
                 Argument::Check check) {
-    return {.kind = Argument::Kind::option, .name = name, .value = value, .help = help,
-            .check = check};
+    return {
+        .kind = Argument::Kind::option, .name = name, .value = value, .help = help, .check = check};
 }
 
 Argument list_option(std::string_view name, std::string_view value, std::string_view help) {
-    return {.kind = Argument::Kind::option, .name = name, .value = value, .help = help,
+    return {.kind = Argument::Kind::option,
+            .name = name,
+            .value = value,
+            .help = help,
             .repeated = true};
 }
 
@@ -53,8 +63,8 @@ Argument flag(std::string_view name, std::string_view help) {
 }
 
 Argument environment_option() {
-    auto argument = option("environment", "ENV",
-                           "dev, staging, prod or mock; default: the one the site runs");
+    auto argument =
+        option("environment", "ENV", "dev, staging, prod or mock; default: the one the site runs");
     argument.letter = "e";
     return argument;
 }

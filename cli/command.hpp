@@ -63,8 +63,7 @@ struct Command {
 /// Short forms for the tables in the commands' files.
 [[nodiscard]] Argument positional(std::string_view name, std::string_view help,
                                   bool required = true);
-[[nodiscard]] Argument option(std::string_view name, std::string_view value,
-                              std::string_view help,
+[[nodiscard]] Argument option(std::string_view name, std::string_view value, std::string_view help,
                               Argument::Check check = Argument::Check::text);
 [[nodiscard]] Argument list_option(std::string_view name, std::string_view value,
                                    std::string_view help);

@@ -59,8 +59,7 @@ Result<ConfigStore> ConfigStore::find() {
     if (const auto home = variable("HOME"); !home.empty()) {
         return ConfigStore(std::string(home) + "/.config/clarity");
     }
-    return fail(Errc::not_found,
-                "no folder for keys and contexts: set HOME or CLARITY_CONFIG_DIR");
+    return fail(Errc::not_found, "no folder for keys and contexts: set HOME or CLARITY_CONFIG_DIR");
 }
 
 Result<Context> ConfigStore::context() const {
@@ -101,7 +100,9 @@ std::string ConfigStore::key_path(std::string_view name) const {
     return folder_ + "/keys/" + std::string(name) + ".key";
 }
 
-bool ConfigStore::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool ConfigStore::exists(const std::string& path) {
+    return ::access(path.c_str(), F_OK) == 0;
+}
 
 bool ConfigStore::is_encrypted(const std::string& path) {
     const auto text = read_local(path, 4096);

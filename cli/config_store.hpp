@@ -11,9 +11,9 @@ namespace clarity::cli {
 
 /// What `clarity login` learnt: which coordinator, and what to believe.
 struct Context {
-    std::string url;     ///< "https://host:8470"
-    std::string ca_pem;  ///< the coordinator's CA, pinned
-    std::string token;   ///< bearer token; secret
+    std::string url;              ///< "https://host:8470"
+    std::string ca_pem;           ///< the coordinator's CA, pinned
+    std::string token;            ///< bearer token; secret
     std::string coordinator_key;  ///< hex, for the first root
     Bytes root;  ///< the latest root envelope that was verified; empty until there is one
 };

@@ -25,8 +25,12 @@ Result<ExitCode> run_list(Session& session, const Arguments& arguments) {
         const Json& list = answer.is_object() && answer.contains("deployments")
                                ? answer.at("deployments")
                                : answer;
-        Table table({{"DEPLOYMENT"}, {"SITE", Align::left, true}, {"PLAN", Align::right},
-                     {"ENV"}, {"STATE"}, {"AGE", Align::right}});
+        Table table({{"DEPLOYMENT"},
+                     {"SITE", Align::left, true},
+                     {"PLAN", Align::right},
+                     {"ENV"},
+                     {"STATE"},
+                     {"AGE", Align::right}});
         for (const auto& each : list) {
             table.add({json_or<std::string>(each, "id", ""), json_or<std::string>(each, "site", ""),
                        std::to_string(json_or<std::uint64_t>(each, "seq", 0)),
@@ -42,8 +46,7 @@ Result<ExitCode> run_show(Session& session, const Arguments& arguments) {
     CLARITY_TRY(const auto api, session.api());
     const auto id = arguments.text("DEPLOYMENT");
     CLARITY_TRY(const auto answer, api.get("/api/v1/deployments/" + url_encode(id)));
-    session.emit(answer,
-                 [&] { return deployment_text(answer, session.terminal().out_width()); });
+    session.emit(answer, [&] { return deployment_text(answer, session.terminal().out_width()); });
     return ExitCode::done;
 }
 

@@ -15,8 +15,8 @@ struct Named {
 };
 
 /// The plan and its manifests, each checked as an agent will.
-Result<std::vector<Named>> plan_documents(const Api& api, const Root& root,
-                                          const std::string& id, std::string& site) {
+Result<std::vector<Named>> plan_documents(const Api& api, const Root& root, const std::string& id,
+                                          std::string& site) {
     std::vector<Named> out;
     CLARITY_TRY(const auto answer, api.get("/api/v1/deployments/" + url_encode(id) + "/envelope"));
     CLARITY_TRY(auto envelope, envelope_from(answer));
@@ -37,8 +37,7 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     CLARITY_TRY(const auto api, session.api());
     CLARITY_TRY(const auto root, session.root());
     std::string site;
-    CLARITY_TRY(auto documents,
-                plan_documents(api, root, arguments.text("DEPLOYMENT"), site));
+    CLARITY_TRY(auto documents, plan_documents(api, root, arguments.text("DEPLOYMENT"), site));
     CLARITY_TRY(const auto roots, session.root_chain(1, root.version));
     for (std::size_t i = 0; i < roots.size(); ++i) {
         documents.push_back({fmt::format("root-{}", i + 1), roots[i]});

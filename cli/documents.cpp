@@ -47,8 +47,10 @@ Result<std::vector<std::string>> files_of(const std::string& path) {
     }
     if (ec) return fail(Errc::io, "{}: cannot be listed: {}", path, ec.message());
     if (out.empty()) {
-        return fail(Errc::not_found, "{}: no {} files in it; clarity deployments export writes "
-                    "them", path, extension);
+        return fail(Errc::not_found,
+                    "{}: no {} files in it; clarity deployments export writes "
+                    "them",
+                    path, extension);
     }
     return out;
 }
@@ -58,15 +60,13 @@ Result<std::vector<std::string>> files_of(const std::string& path) {
 Result<DocumentFile> read_document(const std::string& path) {
     CLARITY_TRY(const auto contents, read_local(path, 2 * codec::document_max_bytes));
     const auto bytes = query::document_from_file(contents);
-    auto envelope = bytes ? Envelope::decode(*bytes)
-                          : Result<Envelope>(tl::unexpected<Error>(bytes.error()));
+    auto envelope =
+        bytes ? Envelope::decode(*bytes) : Result<Envelope>(tl::unexpected<Error>(bytes.error()));
     if (!envelope) {
-        return fail(Errc::invalid, "{}: not a signed document: {}", path,
-                    envelope.error().message);
+        return fail(Errc::invalid, "{}: not a signed document: {}", path, envelope.error().message);
     }
-    const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& each) {
-        return each.type == envelope->type;
-    });
+    const auto kind = std::find_if(kinds.begin(), kinds.end(),
+                                   [&](const Kind& each) { return each.type == envelope->type; });
     if (kind == kinds.end()) {
         return fail(Errc::invalid, "{}: a document of type \"{}\" is not for delivery", path,
                     envelope->type.substr(0, 80));

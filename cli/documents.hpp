@@ -25,8 +25,7 @@ struct DocumentFile {
 
 /// "kind-name.envelope" in `folder`, written atomically; characters that no file name may have
 /// become '_'. Returns the path.
-[[nodiscard]] Result<std::string> write_document(const std::string& folder,
-                                                 const std::string& name,
+[[nodiscard]] Result<std::string> write_document(const std::string& folder, const std::string& name,
                                                  const Envelope& envelope);
 
 }  // namespace clarity::cli

@@ -24,7 +24,8 @@ Result<std::string> resolved(const inventory::Inventory& inventory, const invent
     if (result.has_secret) {
         return fail(Errc::unavailable,
                     "repository {}: its credentials are secrets, which only the coordinator "
-                    "resolves; give the artifact's FILE instead", repository);
+                    "resolves; give the artifact's FILE instead",
+                    repository);
     }
     return std::move(result.text);
 }
@@ -38,8 +39,10 @@ Result<InventoryFiles> local_files(const std::string& folder) {
     if (!files) return files;
     for (const auto& [path, text] : *files) {
         if (is_utf8(text)) continue;
-        return fail(Errc::invalid, "{}/{}: not UTF-8 text; binary contents go into config_files as "
-                    "base64", folder, path);
+        return fail(Errc::invalid,
+                    "{}/{}: not UTF-8 text; binary contents go into config_files as "
+                    "base64",
+                    folder, path);
     }
     return files;
 }
@@ -64,8 +67,8 @@ ArtifactFacts facts_of(const InventoryFiles& files, const std::string& artifact,
     Source source;
     if (const auto at = known.artifacts.find(artifact); at != known.artifacts.end()) {
         facts.type = at->second.type;
-        facts.description = at->second.description.empty() ? at->second.name
-                                                           : at->second.description;
+        facts.description =
+            at->second.description.empty() ? at->second.name : at->second.description;
         facts.dependencies = known.dependencies_of(artifact, version);
         source.repository_id = at->second.repository;
         // The registry's location is of the version that it names.

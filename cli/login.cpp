@@ -27,8 +27,8 @@ Result<void> trust(Session& session, const std::string& url, const std::string& 
     if (arguments.has("ca-fingerprint")) {
         if (bare(arguments.text("ca-fingerprint")) == fingerprint) return {};
         return fail(Errc::bad_signature,
-                    "{}: its CA has the fingerprint {}, not the one given; nothing was stored",
-                    url, fingerprint);
+                    "{}: its CA has the fingerprint {}, not the one given; nothing was stored", url,
+                    fingerprint);
     }
     const auto before = session.store().context();
     if (before && before->url == url) {
@@ -37,7 +37,8 @@ Result<void> trust(Session& session, const std::string& url, const std::string& 
         if (session.options().yes) {
             return fail(Errc::bad_signature,
                         "{}: its CA changed to fingerprint {}; if that is right, say so with "
-                        "--ca-fingerprint", url, fingerprint);
+                        "--ca-fingerprint",
+                        url, fingerprint);
         }
     }
     session.note("{} presents a CA with the SHA-256 fingerprint", url);
@@ -93,8 +94,8 @@ void store_for_later(Session& session, const Api& api) {
 Result<ExitCode> run(Session& session, const Arguments& arguments) {
     CLARITY_TRY(const auto url, normal_url(arguments.text("URL")));
     const auto timeout_ms = session.timeout_ms(15);
-    const Api stranger({.url = url, .ca_pem = {}, .token = {}, .timeout_ms = timeout_ms,
-                        .unverified = true});
+    const Api stranger(
+        {.url = url, .ca_pem = {}, .token = {}, .timeout_ms = timeout_ms, .unverified = true});
     CLARITY_TRY(const auto claimed, stranger.get("/api/v1/info"));
     CLARITY_TRY(const auto ca_pem, json_get<std::string>(claimed, "ca_pem"));
     CLARITY_CHECK(trust(session, url, ca_pem, arguments));
@@ -104,13 +105,11 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     context.ca_pem = ca_pem;
     CLARITY_TRY(context.token, token_of(session, arguments));
     // From here on everything is verified by that CA, its own description of itself too.
-    const Api api({.url = url, .ca_pem = ca_pem, .token = context.token,
-                   .timeout_ms = timeout_ms});
+    const Api api({.url = url, .ca_pem = ca_pem, .token = context.token, .timeout_ms = timeout_ms});
     CLARITY_TRY(const auto info, api.get("/api/v1/info"));
     CLARITY_TRY(context.coordinator_key, json_get<std::string>(info, "coordinator_key"));
     CLARITY_TRY(const auto observer, own_observer_key(session.store()));
-    CLARITY_CHECK(api.post("/api/v1/observers",
-                           Json{{"public_key", observer.public_key().hex()}}));
+    CLARITY_CHECK(api.post("/api/v1/observers", Json{{"public_key", observer.public_key().hex()}}));
     const auto before = session.store().context();
     const bool same = before && before->ca_pem == ca_pem && !arguments.has("new-root");
     if (same) context.root = before->root;
@@ -123,22 +122,23 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command login_command() {
-    return {.path = "login",
-            .summary = "choose a coordinator and pin its CA",
-            .arguments = {positional("URL", "https://HOST:8470"),
-                          option("token", "T",
-                                 "bearer token; other users of this machine can see it"),
-                          option("token-file", "FILE", "file with the token (- = standard input)"),
-                          option("ca-fingerprint", "HEX",
-                                 "SHA-256 of the CA's certificate, known from elsewhere"),
-                          flag("new-root", "forget the root of the last login: trust this "
-                                           "coordinator's as at first")},
-            .run = run,
-            .details =
-                "Without --ca-fingerprint it shows the fingerprint and asks; --yes trusts it. On\n"
-                "the coordinator's host, orchestrix --fingerprint prints the same one.\n"
-                "Writes context.json and keys/observer.key in ~/.config/clarity, or in\n"
-                "CLARITY_CONFIG_DIR."};
+    return {
+        .path = "login",
+        .summary = "choose a coordinator and pin its CA",
+        .arguments = {positional("URL", "https://HOST:8470"),
+                      option("token", "T", "bearer token; other users of this machine can see it"),
+                      option("token-file", "FILE", "file with the token (- = standard input)"),
+                      option("ca-fingerprint", "HEX",
+                             "SHA-256 of the CA's certificate, known from elsewhere"),
+                      flag("new-root",
+                           "forget the root of the last login: trust this "
+                           "coordinator's as at first")},
+        .run = run,
+        .details =
+            "Without --ca-fingerprint it shows the fingerprint and asks; --yes trusts it. On\n"
+            "the coordinator's host, orchestrix --fingerprint prints the same one.\n"
+            "Writes context.json and keys/observer.key in ~/.config/clarity, or in\n"
+            "CLARITY_CONFIG_DIR."};
 }
 
 }  // namespace clarity::cli

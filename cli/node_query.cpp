@@ -73,7 +73,8 @@ Result<NodeTarget> find_node(const std::vector<Roster>& rosters, const std::stri
     }
     return fail(Errc::not_found,
                 "{}: in no roster stored on this machine, so its key is not known; run clarity "
-                "status once while the coordinator answers", address);
+                "status once while the coordinator answers",
+                address);
 }
 
 Result<Json> ask_node(const NodeTarget& node, const SigningKey& observer, int timeout_ms) {

@@ -34,8 +34,8 @@ struct Delivery {
 };
 /// Hands the document in `file` (an absolute path) to the agent on this machine. An error is one of
 /// getting there: nobody at the socket (network), a file that the agent cannot read (io).
-[[nodiscard]] Result<Delivery> deliver_to_socket(const std::string& socket,
-                                                 const std::string& file, int timeout_ms);
+[[nodiscard]] Result<Delivery> deliver_to_socket(const std::string& socket, const std::string& file,
+                                                 int timeout_ms);
 
 /// This person's observer key: what nodes let in. Fails with not_found before login.
 [[nodiscard]] Result<SigningKey> observer_key(const ConfigStore& store);

@@ -21,9 +21,8 @@ Result<bool> approve(Session& session, DeploymentRequest request) {
     if (const auto download = download_text(preview); !download.empty()) {
         session.note("{}", download);
     }
-    CLARITY_CHECK(session.confirm(fmt::format("Publish {} to {} ({})?",
-                                              count_of(changes, "change"), request.site,
-                                              request.environment)));
+    CLARITY_CHECK(session.confirm(fmt::format("Publish {} to {} ({})?", count_of(changes, "change"),
+                                              request.site, request.environment)));
     return true;
 }
 

@@ -32,9 +32,8 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
         CLARITY_TRY(id, last_of(session, api, arguments.text("site")));
     }
     CLARITY_CHECK(session.confirm("Roll back deployment " + id + "?"));
-    CLARITY_TRY(const auto answer,
-                api.put("/api/v1/deployments/" + url_encode(id) + "/rollback",
-                        Json{{"correlation_id", random_uuid()}}));
+    CLARITY_TRY(const auto answer, api.put("/api/v1/deployments/" + url_encode(id) + "/rollback",
+                                           Json{{"correlation_id", random_uuid()}}));
     const auto watched = watched_from(answer, arguments.text("site"));
     session.note("published plan {} to {} with what ran before deployment {}", watched.seq,
                  watched.site, id);

@@ -20,8 +20,7 @@ Result<std::vector<RoleKey>> root_keys(Session& session, const Arguments& argume
         keys.push_back(std::move(key));
     }
     if (keys.empty()) {
-        CLARITY_TRY(auto key,
-                    own_key(session, session.store().key_path("root"), "the root key"));
+        CLARITY_TRY(auto key, own_key(session, session.store().key_path("root"), "the root key"));
         keys.push_back(std::move(key));
     }
     return keys;
@@ -33,8 +32,10 @@ Result<Root> make_root(Session& session, const Arguments& arguments,
     for (const auto& key : keys) root_role.keys.push_back(key.public_key);
     const auto threshold = arguments.number_or("threshold", 1);
     if (threshold < 1 || threshold > keys.size()) {
-        return fail(Errc::invalid, "--threshold {} needs between 1 and {} (one --key for each "
-                    "holder)", threshold, keys.size());
+        return fail(Errc::invalid,
+                    "--threshold {} needs between 1 and {} (one --key for each "
+                    "holder)",
+                    threshold, keys.size());
     }
     root_role.threshold = static_cast<std::uint32_t>(threshold);
     const auto what = std::string("the publisher's key");
@@ -93,21 +94,22 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command root_init_command() {
-    return {.path = "root init",
-            .summary = "make the first root of trust and the publisher's key",
-            .arguments =
-                {list_option("key", "KEY",
-                             "key file or public key of a holder, repeated; default: make one"),
-                 option("threshold", "K", "signatures that a root needs; default 1",
-                        Argument::Check::number),
-                 option("publisher", "KEY", "key that signs manifests; default: make one"),
-                 option("expires", "DURATION", "default: never", Argument::Check::duration),
-                 option("out", "FILE", "also write the signed root here")},
-            .run = run,
-            .details =
-                "Keys go to keys/ in the configuration folder, 0600, under a passphrase where one\n"
-                "is given (asked for, CLARITY_PASSPHRASE, --passphrase-file). With too few secret\n"
-                "keys at hand for the threshold it writes root-v1.json for the other holders."};
+    return {
+        .path = "root init",
+        .summary = "make the first root of trust and the publisher's key",
+        .arguments = {list_option(
+                          "key", "KEY",
+                          "key file or public key of a holder, repeated; default: make one"),
+                      option("threshold", "K", "signatures that a root needs; default 1",
+                             Argument::Check::number),
+                      option("publisher", "KEY", "key that signs manifests; default: make one"),
+                      option("expires", "DURATION", "default: never", Argument::Check::duration),
+                      option("out", "FILE", "also write the signed root here")},
+        .run = run,
+        .details =
+            "Keys go to keys/ in the configuration folder, 0600, under a passphrase where one\n"
+            "is given (asked for, CLARITY_PASSPHRASE, --passphrase-file). With too few secret\n"
+            "keys at hand for the threshold it writes root-v1.json for the other holders."};
 }
 
 }  // namespace clarity::cli

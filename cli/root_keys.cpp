@@ -34,8 +34,7 @@ Result<RoleKey> own_key(Session& session, const std::string& path, const std::st
     CLARITY_TRY(const auto passphrase, session.new_passphrase(what));
     const auto key = SigningKey::generate();
     CLARITY_CHECK(ConfigStore::write_key(path, key, passphrase));
-    session.note("made {} in {}{}", what, path,
-                 passphrase.empty() ? ", without a passphrase" : "");
+    session.note("made {} in {}{}", what, path, passphrase.empty() ? ", without a passphrase" : "");
     return RoleKey{key.public_key(), key};
 }
 
@@ -98,9 +97,8 @@ Json root_json(const Root& root, const Digest& digest) {
     }
     return Json{{"version", root.version},
                 {"digest", digest.hex()},
-                {"expires_at", root.expires_unix_s == 0
-                                   ? Json(nullptr)
-                                   : Json(format_time(root.expires_unix_s))},
+                {"expires_at",
+                 root.expires_unix_s == 0 ? Json(nullptr) : Json(format_time(root.expires_unix_s))},
                 {"roles", std::move(roles)}};
 }
 
@@ -112,8 +110,8 @@ std::string root_text(const Json& json) {
     Table table({{"ROLE"}, {"THRESHOLD", Align::right}, {"PUBLIC KEY"}});
     for (const auto& [name, role] : json.at("roles").items()) {
         const auto keys = json_or<Json>(role, "keys", Json::array());
-        const auto threshold = fmt::format("{} of {}", json_or<unsigned>(role, "threshold", 0),
-                                           keys.size());
+        const auto threshold =
+            fmt::format("{} of {}", json_or<unsigned>(role, "threshold", 0), keys.size());
         for (const auto& key : keys) table.add({name, threshold, key.get<std::string>()});
     }
     return text + table.text();

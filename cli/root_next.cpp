@@ -19,8 +19,10 @@ Result<Assignment> assignment(const char* option, const std::string& text) {
     const bool known = role == role::root || role == role::coordinator || role == role::artifact ||
                        role == role::approver;
     if (!known || equals == std::string::npos || equals + 1 == text.size()) {
-        return fail(Errc::invalid, "{} {}: write ROLE=VALUE with ROLE one of root, coordinator, "
-                    "artifact, approver", option, text);
+        return fail(Errc::invalid,
+                    "{} {}: write ROLE=VALUE with ROLE one of root, coordinator, "
+                    "artifact, approver",
+                    option, text);
     }
     return Assignment{role, text.substr(equals + 1)};
 }
@@ -48,16 +50,18 @@ Result<void> remove_key(Session& session, Root& root, const Assignment& what) {
     }
     const auto fits = [&](const PublicKey& key) { return key.hex().starts_with(prefix); };
     if (std::count_if(keys.begin(), keys.end(), fits) != 1) {
-        return fail(Errc::not_found, "--remove {}={}: role {} has no key, or several, that begin "
-                    "so; see clarity root show", what.role, what.value, what.role);
+        return fail(Errc::not_found,
+                    "--remove {}={}: role {} has no key, or several, that begin "
+                    "so; see clarity root show",
+                    what.role, what.value, what.role);
     }
     std::erase_if(keys, fits);
     return {};
 }
 
 Result<void> set_threshold(Root& root, const Assignment& what) {
-    const bool digits = what.value.size() <= 4 &&
-                        what.value.find_first_not_of("0123456789") == std::string::npos;
+    const bool digits =
+        what.value.size() <= 4 && what.value.find_first_not_of("0123456789") == std::string::npos;
     if (!digits) {
         return fail(Errc::invalid, "--threshold {}={}: not a number", what.role, what.value);
     }
@@ -154,25 +158,25 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command root_next_command() {
-    return {.path = "root next",
-            .summary = "make the next root: other keys, thresholds or expiry",
-            .arguments =
-                {list_option("add", "ROLE=KEY",
-                             "key file or public key; ROLE: root, coordinator, artifact, approver"),
-                 list_option("new", "ROLE=FILE", "make a key in that file and add it"),
-                 list_option("remove", "ROLE=KEY", "as root show prints it, or its first digits"),
-                 list_option("threshold", "ROLE=K", "signatures that the role needs"),
-                 option("expires", "DURATION", "from now, or never; default: as it is"),
-                 list_option("key", "FILE",
-                             "root key to sign with, repeated; default: keys/root.key"),
-                 option("out", "FILE", "write it here; default: root-vN.json if signatures lack")},
-            .run = run,
-            .details =
-                "The next root is signed by enough root keys of the present one and by enough of\n"
-                "its own. With too few secret keys at hand it writes a file for clarity root\n"
-                "sign. To rotate a key: --new root=FILE --remove root=OLD --key OLDFILE. Keep a\n"
-                "publisher's key listed while versions that it signed are deployed: servers that\n"
-                "join later check their signatures too."};
+    return {
+        .path = "root next",
+        .summary = "make the next root: other keys, thresholds or expiry",
+        .arguments =
+            {list_option("add", "ROLE=KEY",
+                         "key file or public key; ROLE: root, coordinator, artifact, approver"),
+             list_option("new", "ROLE=FILE", "make a key in that file and add it"),
+             list_option("remove", "ROLE=KEY", "as root show prints it, or its first digits"),
+             list_option("threshold", "ROLE=K", "signatures that the role needs"),
+             option("expires", "DURATION", "from now, or never; default: as it is"),
+             list_option("key", "FILE", "root key to sign with, repeated; default: keys/root.key"),
+             option("out", "FILE", "write it here; default: root-vN.json if signatures lack")},
+        .run = run,
+        .details =
+            "The next root is signed by enough root keys of the present one and by enough of\n"
+            "its own. With too few secret keys at hand it writes a file for clarity root\n"
+            "sign. To rotate a key: --new root=FILE --remove root=OLD --key OLDFILE. Keep a\n"
+            "publisher's key listed while versions that it signed are deployed: servers that\n"
+            "join later check their signatures too."};
 }
 
 }  // namespace clarity::cli

@@ -20,8 +20,8 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     const auto json = root_json(root, envelope.digest());
     const auto key_path = arguments.text_or("key", session.store().key_path("root"));
     CLARITY_TRY(const auto key, session.open_key(key_path, "the root key"));
-    session.terminal().note(fmt::format("root version {}, digest {}", root.version,
-                                        envelope.digest().hex()));
+    session.terminal().note(
+        fmt::format("root version {}, digest {}", root.version, envelope.digest().hex()));
     CLARITY_CHECK(session.confirm("Sign it with " + key_path + "?"));
     envelope.sign(key);
     CLARITY_CHECK(write_root_file(path, envelope));
@@ -30,8 +30,10 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     session.emit(json, [&] { return root_text(json); });
     if (arguments.has("no-upload")) return ExitCode::done;
     if (root.version > 1 && !before) {
-        session.note("not uploaded: the coordinator's root, which it has to follow, is not version "
-                     "{}", root.version - 1);
+        session.note(
+            "not uploaded: the coordinator's root, which it has to follow, is not version "
+            "{}",
+            root.version - 1);
         return ExitCode::done;
     }
     const auto complete =

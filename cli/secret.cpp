@@ -85,8 +85,9 @@ Command secret_set_command() {
                           option("client", "CODE", "whose it is; default: the only client"),
                           option("file", "FILE", "read the value from a file (- = standard input)"),
                           flag("stdin", "read the value from standard input"),
-                          option("value", "TEXT", "the value itself; other users of this machine "
-                                                  "can see it while the command runs")},
+                          option("value", "TEXT",
+                                 "the value itself; other users of this machine "
+                                 "can see it while the command runs")},
             .run = run_set,
             .details = "Without --file, --stdin or --value it asks on the terminal."};
 }

@@ -133,7 +133,7 @@ Result<Root> Session::root() {
     CLARITY_TRY(const auto coordinator, api());
     auto answer = coordinator.get("/api/v1/root");
     const bool none = !answer && (answer.error().code == Errc::not_found ||
-                                 answer.error().code == Errc::conflict);
+                                  answer.error().code == Errc::conflict);
     if (none) {
         return fail(Errc::not_found, "the coordinator has no root yet: run clarity root init");
     }
@@ -170,8 +170,8 @@ Result<Root> Session::root() {
 
 Result<std::string> site_path(std::string_view site) {
     const auto slash = site.find('/');
-    const bool one = slash != std::string_view::npos &&
-                     site.find('/', slash + 1) == std::string_view::npos;
+    const bool one =
+        slash != std::string_view::npos && site.find('/', slash + 1) == std::string_view::npos;
     if (!one || slash == 0 || slash + 1 == site.size()) {
         return fail(Errc::invalid,
                     "\"{}\" is not a site: write CLIENT/DATACENTER, such as acme/dc-1", site);
@@ -184,8 +184,8 @@ std::vector<std::string> site_names(const Json& sites) {
     const Json& list = sites.is_object() && sites.contains("sites") ? sites.at("sites") : sites;
     if (!list.is_array()) return names;
     for (const auto& each : list) {
-        auto name = each.is_string() ? each.get<std::string>()
-                                     : json_or<std::string>(each, "site", "");
+        auto name =
+            each.is_string() ? each.get<std::string>() : json_or<std::string>(each, "site", "");
         if (!name.empty()) names.push_back(std::move(name));
     }
     return names;

@@ -57,8 +57,10 @@ Result<Json> from_nodes(Session& session, const std::string& site) {
         if (site.empty() || roster.site == site) rosters.push_back(std::move(roster));
     }
     if (rosters.empty()) {
-        return fail(Errc::network, "no roster of {} is stored on this machine, so no node can be "
-                    "asked", site.empty() ? "any site" : site);
+        return fail(Errc::network,
+                    "no roster of {} is stored on this machine, so no node can be "
+                    "asked",
+                    site.empty() ? "any site" : site);
     }
     Json answers = Json::array();
     std::string refused;
@@ -90,8 +92,8 @@ Result<Json> look(Session& session, const Source& source, bool first) {
         return ask_node(node, observer, node_timeout_ms(session));
     }
     auto answer = from_coordinator(session, source.site, first);
-    const bool away = !answer && (answer.error().code == Errc::network ||
-                                  answer.error().code == Errc::timeout);
+    const bool away =
+        !answer && (answer.error().code == Errc::network || answer.error().code == Errc::timeout);
     if (!away) return answer;
     session.note("{}", answer.error().message);
     session.note("asking the nodes that this machine knows");

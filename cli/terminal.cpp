@@ -91,9 +91,13 @@ Result<std::string> read_line(int fd) {
 
 }  // namespace
 
-Terminal::Terminal() { std::signal(SIGPIPE, SIG_IGN); }
+Terminal::Terminal() {
+    std::signal(SIGPIPE, SIG_IGN);
+}
 
-Terminal::~Terminal() { keep_block(); }
+Terminal::~Terminal() {
+    keep_block();
+}
 
 std::size_t Terminal::out_width() const {
     return ::isatty(STDOUT_FILENO) == 1 ? size_of(STDOUT_FILENO).ws_col : 0;
@@ -103,9 +107,13 @@ std::size_t Terminal::err_width() const {
     return ::isatty(STDERR_FILENO) == 1 ? size_of(STDERR_FILENO).ws_col : 0;
 }
 
-bool Terminal::can_redraw() const { return ::isatty(STDERR_FILENO) == 1 && !plain_wanted(); }
+bool Terminal::can_redraw() const {
+    return ::isatty(STDERR_FILENO) == 1 && !plain_wanted();
+}
 
-bool Terminal::can_clear() const { return ::isatty(STDOUT_FILENO) == 1 && !plain_wanted(); }
+bool Terminal::can_clear() const {
+    return ::isatty(STDOUT_FILENO) == 1 && !plain_wanted();
+}
 
 bool Terminal::out(std::string_view text) {
     erase_block();
@@ -136,7 +144,9 @@ void Terminal::draw(const std::vector<std::string>& lines) {
     block_lines_ = shown;
 }
 
-void Terminal::keep_block() { block_lines_ = 0; }
+void Terminal::keep_block() {
+    block_lines_ = 0;
+}
 
 void Terminal::erase_block() {
     if (block_lines_ == 0) return;
@@ -144,7 +154,9 @@ void Terminal::erase_block() {
     block_lines_ = 0;
 }
 
-void Terminal::clear_screen() { write_all(STDOUT_FILENO, "\x1b[H\x1b[2J"); }
+void Terminal::clear_screen() {
+    write_all(STDOUT_FILENO, "\x1b[H\x1b[2J");
+}
 
 bool Terminal::can_ask() {
     const int fd = ::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -177,7 +189,9 @@ void Terminal::catch_interrupts() {
     ::sigaction(SIGTERM, &action, nullptr);
 }
 
-bool Terminal::interrupted() { return interrupts != 0; }
+bool Terminal::interrupted() {
+    return interrupts != 0;
+}
 
 bool Terminal::wait(std::int64_t ms) {
     const auto until = monotonic_ms() + ms;

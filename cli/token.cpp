@@ -32,8 +32,12 @@ Result<ExitCode> run_list(Session& session, const Arguments&) {
     session.emit(answer, [&] {
         const Json& list =
             answer.is_object() && answer.contains("tokens") ? answer.at("tokens") : answer;
-        Table table({{"TOKEN"}, {"SITE", Align::left, true}, {"SERVER", Align::left, true},
-                     {"STATE"}, {"EXPIRES"}, {"USED BY", Align::left, true}});
+        Table table({{"TOKEN"},
+                     {"SITE", Align::left, true},
+                     {"SERVER", Align::left, true},
+                     {"STATE"},
+                     {"EXPIRES"},
+                     {"USED BY", Align::left, true}});
         for (const auto& each : list) {
             table.add({json_or<std::string>(each, "id", ""), json_or<std::string>(each, "site", ""),
                        json_or<std::string>(each, "server", ""),
@@ -55,8 +59,9 @@ Command token_create_command() {
                           option("ttl", "DURATION", "how long it is good; default 24h",
                                  Argument::Check::duration)},
             .run = run_create,
-            .details = "The token goes to standard output, once: "
-                       "clarity token create acme/dc-1 > join.token"};
+            .details =
+                "The token goes to standard output, once: "
+                "clarity token create acme/dc-1 > join.token"};
 }
 
 Command token_list_command() {

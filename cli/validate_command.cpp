@@ -42,8 +42,9 @@ Command validate_command() {
             .summary = "check an inventory, every file and reference of it",
             .arguments = {positional("DIR", "its folder; default: this one", false)},
             .run = run,
-            .details = "One line per problem on standard output: file:line: what to do. Ends with\n"
-                       "1 when there are errors, 0 when there are none or only warnings.",
+            .details =
+                "One line per problem on standard output: file:line: what to do. Ends with\n"
+                "1 when there are errors, 0 when there are none or only warnings.",
             .homeless = true};
 }
 

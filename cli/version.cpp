@@ -9,8 +9,8 @@ Result<ExitCode> run(Session& session, const Arguments&) {
     // The coordinator's version too where one answers; no error where none does.
     if (const auto api = session.api()) {
         if (const auto info = api->get("/api/v1/info")) {
-            json["coordinator"] = Json{{"url", api->url()},
-                                       {"version", json_or<std::string>(*info, "version", "")}};
+            json["coordinator"] =
+                Json{{"url", api->url()}, {"version", json_or<std::string>(*info, "version", "")}};
         }
     }
     session.emit(json, [&] {

@@ -36,7 +36,10 @@ void add_states(Json& deployment, const Json& status) {
 class Watch {
   public:
     Watch(Session& session, const Watched& watched, Api api, std::string path)
-        : session_(session), watched_(watched), api_(std::move(api)), path_(std::move(path)),
+        : session_(session),
+          watched_(watched),
+          api_(std::move(api)),
+          path_(std::move(path)),
           progress_(watched.seq, watched.artifacts) {}
 
     Result<ExitCode> run();
@@ -98,9 +101,10 @@ ExitCode Watch::finish(ExitCode code) {
                       view.state == "rolled_back" ? "failed and was rolled back" : "failed",
                       watched_.site);
     } else {
-        session_.note("plan {} is done at {} of {}; the others are out of reach and get it when "
-                      "they are back",
-                      watched_.seq, view.settled, count_of(view.servers, "server"));
+        session_.note(
+            "plan {} is done at {} of {}; the others are out of reach and get it when "
+            "they are back",
+            watched_.seq, view.settled, count_of(view.servers, "server"));
     }
     const auto width = session_.terminal().out_width();
     session_.emit(deployment_, [&] { return deployment_text(deployment_, width); });
@@ -170,14 +174,13 @@ Result<Json> post_deployment(Session& session, const DeploymentRequest& request)
     CLARITY_CHECK(site_path(request.site));
     CLARITY_TRY(const auto api, session.api());
     const auto slash = request.site.find('/');
-    return api.post("/api/v1/deployments",
-                    Json{{"client", request.site.substr(0, slash)},
-                         {"datacenter", request.site.substr(slash + 1)},
-                         {"environment", request.environment},
-                         {"correlation_id", request.correlation_id},
-                         {"dry_run", request.dry_run},
-                         {"allow_downgrade", request.allow_downgrade},
-                         {"rollback", nullptr}});
+    return api.post("/api/v1/deployments", Json{{"client", request.site.substr(0, slash)},
+                                                {"datacenter", request.site.substr(slash + 1)},
+                                                {"environment", request.environment},
+                                                {"correlation_id", request.correlation_id},
+                                                {"dry_run", request.dry_run},
+                                                {"allow_downgrade", request.allow_downgrade},
+                                                {"rollback", nullptr}});
 }
 
 Result<std::string> environment_or_running(Session& session, const std::string& site,
@@ -193,8 +196,10 @@ Result<std::string> environment_or_running(Session& session, const std::string& 
     const auto plan = status ? json_or<Json>(*status, "plan", Json::object()) : Json::object();
     auto running = json_or<std::string>(plan, "environment", "");
     if (running.empty()) {
-        return fail(Errc::invalid, "{}: runs no plan yet, so say which environment: "
-                    "--environment prod", site);
+        return fail(Errc::invalid,
+                    "{}: runs no plan yet, so say which environment: "
+                    "--environment prod",
+                    site);
     }
     return running;
 }

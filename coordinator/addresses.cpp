@@ -68,8 +68,8 @@ std::uint16_t port_of(std::string_view url) {
     const auto colon = rest.rfind(':');
     if (colon == rest.npos || (rest.starts_with('[') && rest.back() == ']')) return 0;
     std::uint16_t out = 0;
-    const auto [end, error] = std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(),
-                                              out);
+    const auto [end, error] =
+        std::from_chars(rest.data() + colon + 1, rest.data() + rest.size(), out);
     return error == std::errc() && end == rest.data() + rest.size() ? out : std::uint16_t{0};
 }
 

@@ -14,7 +14,7 @@ namespace clarity::coordinator {
 /// Loop thread only.
 class Auth {
   public:
-    static constexpr int failures_max = 10;          ///< per address …
+    static constexpr int failures_max = 10;            ///< per address …
     static constexpr std::int64_t window_ms = 60'000;  ///< … in this time, then 429
     static constexpr std::size_t addresses_max = 10'000;
 

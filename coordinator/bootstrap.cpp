@@ -78,17 +78,21 @@ Result<Identity> bootstrap(const Config& config, std::int64_t now_unix_s) {
     auto leaf = x509::issue_server({ca, ca_pem}, rest, certificate_hosts(config), now_unix_s);
     if (!leaf) return fail_within("REST certificate", std::move(leaf));
     CLARITY_TRY(auto rest_key_pem, x509::private_key_pem(rest));
-    return Identity{std::move(signing), std::move(control), std::move(ca),
-                    ca_pem, *leaf + ca_pem, std::move(rest_key_pem),
-                    std::move(vault), std::move(fingerprint), trimmed(token), first_start};
+    return Identity{std::move(signing), std::move(control),
+                    std::move(ca),      ca_pem,
+                    *leaf + ca_pem,     std::move(rest_key_pem),
+                    std::move(vault),   std::move(fingerprint),
+                    trimmed(token),     first_start};
 }
 
 Result<std::string> ca_fingerprint(const Config& config) {
     const auto path = config.state_dir + "/ca.pem";
     const auto pem = read_file(path, key_file_max_bytes);
     if (!pem && pem.error().code == Errc::not_found) {
-        return fail(Errc::not_found, "{}: no CA yet; it is made when orchestrix starts for the "
-                    "first time", path);
+        return fail(Errc::not_found,
+                    "{}: no CA yet; it is made when orchestrix starts for the "
+                    "first time",
+                    path);
     }
     if (!pem) return tl::unexpected(pem.error());
     const auto digest = x509::fingerprint_sha256(*pem);

@@ -43,8 +43,10 @@ Result<LoadedConfig> load_config(const std::string& path, bool required) {
     if (!required && !file_exists(path)) return LoadedConfig{};
     const auto text = read_file(path, config_max_bytes);
     if (!text && text.error().code == Errc::not_found) {
-        return fail(Errc::not_found, "{}: no configuration there; write one (docs/operations.md) "
-                    "or start without --config", path);
+        return fail(Errc::not_found,
+                    "{}: no configuration there; write one (docs/operations.md) "
+                    "or start without --config",
+                    path);
     }
     if (!text) return tl::unexpected(text.error());
     return parse_config(path, *text);

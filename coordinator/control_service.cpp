@@ -79,22 +79,23 @@ void ControlService::handle(Connection& connection, const wire::Handle& from,
         metrics_.count("control_frames_refused_total");
         log::debug("control: {} of {}: {}", connection.server_id, connection.site, what);
     };
-    std::visit(
-        Overloaded{[&](const control::Hello& hello) {
-                       if (hello.site != connection.site) return refuse("hello of another site");
-                       send_offer(connection, from);
-                   },
-                   [&](const control::Report& report) {
-                       if (report.site != connection.site) return refuse("report of another site");
-                       metrics_.count("reports_total");
-                       hooks_.on_report(connection.site, connection.server_id, report);
-                   },
-                   [&](const control::Fetch& fetch) { answer(connection, from, fetch); },
-                   [&](const control::OrderResult& result) {
-                       hooks_.on_order_result(connection.server_id, result);
-                   },
-                   [&](const auto&) { refuse("a message that only a coordinator sends"); }},
-        message);
+    std::visit(Overloaded{[&](const control::Hello& hello) {
+                              if (hello.site != connection.site)
+                                  return refuse("hello of another site");
+                              send_offer(connection, from);
+                          },
+                          [&](const control::Report& report) {
+                              if (report.site != connection.site)
+                                  return refuse("report of another site");
+                              metrics_.count("reports_total");
+                              hooks_.on_report(connection.site, connection.server_id, report);
+                          },
+                          [&](const control::Fetch& fetch) { answer(connection, from, fetch); },
+                          [&](const control::OrderResult& result) {
+                              hooks_.on_order_result(connection.server_id, result);
+                          },
+                          [&](const auto&) { refuse("a message that only a coordinator sends"); }},
+               message);
 }
 
 void ControlService::answer(Connection& connection, const wire::Handle& to,
@@ -151,9 +152,8 @@ std::vector<std::string> ControlService::sites() const {
 }
 
 void ControlService::expire(std::int64_t now_ms) {
-    std::erase_if(connections_, [&](const auto& row) {
-        return now_ms - row.second.heard_ms > idle_max_ms;
-    });
+    std::erase_if(connections_,
+                  [&](const auto& row) { return now_ms - row.second.heard_ms > idle_max_ms; });
 }
 
 }  // namespace clarity::coordinator

@@ -23,7 +23,10 @@ constexpr std::uint64_t stranger_body_max_bytes = 64U << 10;  ///< an enrolment 
 
 struct Coordinator::Impl {
     Impl(boost::asio::io_context& io, std::unique_ptr<Core> state)
-        : loop(io), core(std::move(state)), documents(*core), router(core->auth, core->metrics),
+        : loop(io),
+          core(std::move(state)),
+          documents(*core),
+          router(core->auth, core->metrics),
           timer(io) {}
 
     boost::asio::io_context& loop;
@@ -41,8 +44,7 @@ struct Coordinator::Impl {
     Result<void> start_control(const Config& config);
     ControlHooks control_hooks();
     Effects effects();
-    void on_report(const std::string& site, const std::string& from,
-                   const control::Report& report);
+    void on_report(const std::string& site, const std::string& from, const control::Report& report);
     void sync_members();
     void follow(const std::string& site);
     void on_tick();
@@ -66,11 +68,11 @@ Result<void> Coordinator::Impl::start_rest(const Config& config) {
     settings.connections_max = 128;
     api.effects = effects();
     api.add_routes(router);
-    CLARITY_TRY(server, http::Server::start(
-                            loop, settings,
-                            [this](const http::Request& request, const http::Reply& reply) {
-                                reply(router.handle(request, now_unix_ms()));
-                            }));
+    CLARITY_TRY(server,
+                http::Server::start(loop, settings,
+                                    [this](const http::Request& request, const http::Reply& reply) {
+                                        reply(router.handle(request, now_unix_ms()));
+                                    }));
     return {};
 }
 
@@ -216,10 +218,9 @@ Result<std::unique_ptr<Coordinator>> Coordinator::start(boost::asio::io_context&
 
     RosterCommon common;
     common.address.rest_url = public_url(config, impl->server->port());
-    common.address.control_endpoint = coordinator::control_endpoint(
-        config, common.address.rest_url, impl->control->port());
-    CLARITY_TRY(common.address.curve_key,
-                curve_public(impl->core->identity->control.public_key()));
+    common.address.control_endpoint =
+        coordinator::control_endpoint(config, common.address.rest_url, impl->control->port());
+    CLARITY_TRY(common.address.curve_key, curve_public(impl->core->identity->control.public_key()));
     common.ca_pem = impl->core->identity->ca_pem;
     impl->core->rosters.set_common(std::move(common));
     CLARITY_CHECK(impl->core->rosters.refresh());
@@ -232,10 +233,14 @@ Result<std::unique_ptr<Coordinator>> Coordinator::start(boost::asio::io_context&
 const std::string& Coordinator::rest_url() const {
     return impl_->core->rosters.common().address.rest_url;
 }
-std::uint16_t Coordinator::rest_port() const { return impl_->server->port(); }
+std::uint16_t Coordinator::rest_port() const {
+    return impl_->server->port();
+}
 const std::string& Coordinator::control_endpoint() const {
     return impl_->core->rosters.common().address.control_endpoint;
 }
-std::uint16_t Coordinator::control_port() const { return impl_->control->port(); }
+std::uint16_t Coordinator::control_port() const {
+    return impl_->control->port();
+}
 
 }  // namespace clarity::coordinator

@@ -49,8 +49,7 @@ Result<Deployments> Deployments::load(Store& store) {
         if (!bytes) return fail(Errc::io, "site {}: its newest plan is missing in the store", site);
         CLARITY_TRY(const auto envelope, Envelope::decode(*bytes));
         CLARITY_TRY(auto plan, Plan::decode(envelope.payload));
-        out.current_[site] =
-            PublishedPlan{std::move(plan), envelope.digest(), *std::move(bytes)};
+        out.current_[site] = PublishedPlan{std::move(plan), envelope.digest(), *std::move(bytes)};
     }
     return out;
 }
@@ -180,8 +179,8 @@ const DeploymentRow* Deployments::find(const std::string& id) const {
 Result<Bytes> Deployments::envelope(const std::string& id) const {
     const auto* row = find(id);
     if (row == nullptr) return fail(Errc::not_found, "there is no deployment {}", id);
-    CLARITY_TRY(auto bytes, store_->get(schema::key(schema::plan,
-                                                    {row->site, schema::number(row->seq)})));
+    CLARITY_TRY(auto bytes,
+                store_->get(schema::key(schema::plan, {row->site, schema::number(row->seq)})));
     if (!bytes) return fail(Errc::io, "deployment {}: its plan is missing in the store", id);
     return *std::move(bytes);
 }

@@ -64,8 +64,8 @@ Result<void> check_endpoint(std::string_view what, std::string_view endpoint,
     if (host.empty() || is_wildcard(host) || port_of(rest) == 0) return bad();
     for (const char c : rest) {
         const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                          (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' ||
-                          c == '[' || c == ']';
+                          (c >= '0' && c <= '9') || c == '.' || c == '-' || c == ':' || c == '[' ||
+                          c == ']';
         if (!good) return bad();
     }
     return {};
@@ -96,11 +96,10 @@ Result<Enrolled> enrol(Core& core, const EnrolRequest& request, std::int64_t now
 
     Enrolled out{server->id, server->hostname, site, {}, false};
     // Names over the limit of X.509 are cut: the roster says who is who, the name is for people.
-    const x509::Subject subject{.common_name = server->id.substr(0, 64),
-                                .sans = {"DNS:*"},
-                                .now_unix_s = now_unix_s};
-    CLARITY_TRY(out.certificate_pem, x509::issue({core.identity->ca, core.identity->ca_pem},
-                                                 request.csr_pem, subject));
+    const x509::Subject subject{
+        .common_name = server->id.substr(0, 64), .sans = {"DNS:*"}, .now_unix_s = now_unix_s};
+    CLARITY_TRY(out.certificate_pem,
+                x509::issue({core.identity->ca, core.identity->ca_pem}, request.csr_pem, subject));
     if (const auto before = core.rosters.locate(server->id)) {
         out.replaced = before->second.key != request.public_key;
     }

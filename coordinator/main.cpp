@@ -1,3 +1,5 @@
 #include "coordinator/program.hpp"
 
-int main(int argc, char** argv) { return clarity::coordinator::run_program(argc, argv); }
+int main(int argc, char** argv) {
+    return clarity::coordinator::run_program(argc, argv);
+}

@@ -104,10 +104,10 @@ int run_program(int argc, char** argv) {
     if (!loaded) return complain(loaded.error());
     log::Settings logging{"orchestrix", log::Level::info, loaded->config.log_json};
     if (!log::level_from(loaded->config.log_level, logging.level)) {
-        return complain({Errc::invalid, fmt::format("{}: log.level \"{}\" is not debug, info, "
-                                                    "warning or error",
-                                                    options.config_path,
-                                                    loaded->config.log_level)});
+        return complain(
+            {Errc::invalid, fmt::format("{}: log.level \"{}\" is not debug, info, "
+                                        "warning or error",
+                                        options.config_path, loaded->config.log_level)});
     }
     log::start(logging);
     for (const auto& warning : loaded->warnings) log::warning("{}", warning);

@@ -26,8 +26,8 @@ Answer list_sites(Api& api, Call& call) {
     const Core& core = api.core;
     Json out = Json::array();
     for (const auto& site : core.known_sites()) {
-        Json row{{"site", site}, {"enrolled", 0}, {"alive", 0}, {"plan_seq", 0},
-                 {"roster_epoch", 0}, {"freshness_s", nullptr}};
+        Json row{{"site", site},  {"enrolled", 0},     {"alive", 0},
+                 {"plan_seq", 0}, {"roster_epoch", 0}, {"freshness_s", nullptr}};
         if (const auto* roster = core.rosters.find(site)) {
             const auto views = core.sites.servers(call.now_ms, roster->roster);
             row["enrolled"] = roster->roster.members.size();
@@ -129,9 +129,8 @@ Answer command_result(Api& api, Call& call) {
         return fail(Errc::not_found, "no answer to command {} yet, or not any more",
                     call.param("nonce"));
     }
-    return json_answer(Json{{"nonce", entry->result.nonce},
-                            {"ok", entry->result.ok},
-                            {"text", entry->result.text}});
+    return json_answer(Json{
+        {"nonce", entry->result.nonce}, {"ok", entry->result.ok}, {"text", entry->result.text}});
 }
 
 std::string site_param(const Call& call) {

@@ -26,10 +26,13 @@ bool has_control(std::string_view text) {
     return false;
 }
 
-bool is_param(std::string_view part) { return part.starts_with('{') && part.ends_with('}'); }
+bool is_param(std::string_view part) {
+    return part.starts_with('{') && part.ends_with('}');
+}
 
-constexpr auto no_token = "this needs the API's bearer token; \"clarity login\" stores it, the "
-                          "coordinator wrote it to admin.token in its state folder";
+constexpr auto no_token =
+    "this needs the API's bearer token; \"clarity login\" stores it, the "
+    "coordinator wrote it to admin.token in its state folder";
 
 }  // namespace
 
@@ -65,9 +68,8 @@ http::Response json_answer(const Json& body, int status) {
 }
 
 http::Response error_answer(const Error& error) {
-    return json_answer(
-        Json{{"error", {{"code", name_of(error.code)}, {"message", error.message}}}},
-        status_of(error.code));
+    return json_answer(Json{{"error", {{"code", name_of(error.code)}, {"message", error.message}}}},
+                       status_of(error.code));
 }
 
 void Router::add(std::string method, std::string_view pattern, Access access,

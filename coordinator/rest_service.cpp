@@ -11,7 +11,9 @@ Result<Bytes> envelope_of(const Json& body) {
     return *std::move(bytes);
 }
 
-Json envelope_json(std::string_view bytes) { return Json{{"envelope", to_base64(bytes)}}; }
+Json envelope_json(std::string_view bytes) {
+    return Json{{"envelope", to_base64(bytes)}};
+}
 
 Result<std::size_t> limit_of(const Call& call, std::size_t fallback) {
     const auto text = call.query("limit");
@@ -25,10 +27,10 @@ Result<std::size_t> limit_of(const Call& call, std::size_t fallback) {
 }
 
 void Api::audit(const Call& call, std::string action, std::string target, std::string detail) {
-    core.write_audit(call.now_s(),
-                     {call.actor, std::move(action), std::move(target), std::move(detail),
-                      json_or<std::string>(call.body, "correlation_id", ""),
-                      call.request.remote_address});
+    core.write_audit(
+        call.now_s(),
+        {call.actor, std::move(action), std::move(target), std::move(detail),
+         json_or<std::string>(call.body, "correlation_id", ""), call.request.remote_address});
 }
 
 Json Api::info_json() const {

@@ -54,12 +54,12 @@ Answer create_token(Api& api, Call& call) {
                     grant.site);
     }
     CLARITY_TRY(const auto ca, x509::fingerprint_sha256(api.core.identity->ca_pem));
-    CLARITY_TRY(const auto token, api.core.tokens.create(grant, ca, api.core.trust.first_digest(),
-                                                         call.now_s()));
+    CLARITY_TRY(const auto token,
+                api.core.tokens.create(grant, ca, api.core.trust.first_digest(), call.now_s()));
     api.audit(call, "token.create", grant.site,
               fmt::format("server \"{}\", {} s", grant.server, grant.ttl_s));
-    return json_answer(
-        Json{{"token", token.text}, {"expires_at", utc_text(token.expires_unix_s)}}, 201);
+    return json_answer(Json{{"token", token.text}, {"expires_at", utc_text(token.expires_unix_s)}},
+                       201);
 }
 
 Result<EnrolRequest> enrol_request(const Call& call) {

@@ -66,7 +66,7 @@ class Rosters {
     RosterCommon common_;
     std::map<std::string, PublishedRoster> sites_;
     std::map<std::string, std::uint64_t> epochs_seen_;  ///< by site
-    std::map<std::string, std::string> site_of_;  ///< by server id
+    std::map<std::string, std::string> site_of_;        ///< by server id
     std::vector<PublicKey> observers_;
 };
 

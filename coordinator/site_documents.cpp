@@ -38,9 +38,9 @@ void SiteDocuments::add_plan(const std::string& site, std::vector<Document>& out
                              at->second.envelope_bytes),
                        {}});
     }
-    out.push_back({ad_of("plan", site, published->plan.seq, published->digest,
-                         published->bytes.size()),
-                   published->bytes});
+    out.push_back(
+        {ad_of("plan", site, published->plan.seq, published->digest, published->bytes.size()),
+         published->bytes});
 }
 
 std::vector<SiteDocuments::Document> SiteDocuments::all(const std::string& site) {
@@ -50,14 +50,14 @@ std::vector<SiteDocuments::Document> SiteDocuments::all(const std::string& site)
         ++version;
         const auto envelope = Envelope::decode(bytes);
         if (!envelope) continue;
-        out.push_back({ad_of("root", std::to_string(version), version, envelope->digest(),
-                             bytes.size()),
-                       bytes});
+        out.push_back(
+            {ad_of("root", std::to_string(version), version, envelope->digest(), bytes.size()),
+             bytes});
     }
     if (const auto* roster = core_.rosters.find(site)) {
-        out.push_back({ad_of("roster", site, roster->roster.epoch, roster->digest,
-                             roster->bytes.size()),
-                       roster->bytes});
+        out.push_back(
+            {ad_of("roster", site, roster->roster.epoch, roster->digest, roster->bytes.size()),
+             roster->bytes});
     }
     add_plan(site, out);
     if (const auto at = beacons_.find(site); at != beacons_.end()) out.push_back(at->second);

@@ -44,8 +44,7 @@ class SiteState {
     };
     [[nodiscard]] Numbers highest(const std::string& site) const;
     /// Every member of the roster, with what is known of it.
-    [[nodiscard]] std::vector<ServerView> servers(std::int64_t now_ms,
-                                                  const Roster& roster) const;
+    [[nodiscard]] std::vector<ServerView> servers(std::int64_t now_ms, const Roster& roster) const;
     /// Since any uplink of the site reported; -1 = never.
     [[nodiscard]] std::int64_t silence_of(std::int64_t now_ms, const std::string& site) const;
     /// Forgets servers that are not in the roster any more, or have another key there.

@@ -31,13 +31,17 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
     return std::unique_ptr<Store>(new Store(std::move(kv)));
 }
 
-Result<std::optional<Bytes>> Store::get(std::string_view key) const { return kv_->get(key); }
+Result<std::optional<Bytes>> Store::get(std::string_view key) const {
+    return kv_->get(key);
+}
 
 Result<void> Store::put(std::string_view key, std::string_view value) {
     return kv_->put(key, value, Sync::yes);
 }
 
-Result<void> Store::erase(std::string_view key) { return kv_->erase(key, Sync::yes); }
+Result<void> Store::erase(std::string_view key) {
+    return kv_->erase(key, Sync::yes);
+}
 
 Result<void> Store::put_all(const std::vector<KeyValue>& rows) {
     Batch batch;

@@ -54,9 +54,8 @@ class Store {
     [[nodiscard]] Result<void> put_json(std::string_view key, const Json& value);
 
     /// Rows of a table (its key parts after `prefix` in first), in key order.
-    [[nodiscard]] Result<std::vector<KeyValue>> rows(std::string_view table,
-                                                     std::initializer_list<std::string_view>
-                                                         parts = {}) const;
+    [[nodiscard]] Result<std::vector<KeyValue>> rows(
+        std::string_view table, std::initializer_list<std::string_view> parts = {}) const;
 
     [[nodiscard]] KeyValueStore& kv() { return *kv_; }
 

@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::int64_t kept_after_expiry_s = 7L * 24 * 3600;
 
-std::string hash_of(const JoinToken& token) { return sha256(token.secret).hex(); }
+std::string hash_of(const JoinToken& token) {
+    return sha256(token.secret).hex();
+}
 
 }  // namespace
 
@@ -40,8 +42,10 @@ Result<IssuedToken> Tokens::create(const TokenGrant& grant, const Digest& ca_fin
     }
     JoinToken token{random_bytes(16), random_bytes(32), ca_fingerprint, root_digest};
     IssuedToken out{token.encode(), now_unix_s + grant.ttl_s};
-    const Json row{{"site", grant.site},        {"server", grant.server},
-                   {"hash", hash_of(token)},    {"created", now_unix_s},
+    const Json row{{"site", grant.site},
+                   {"server", grant.server},
+                   {"hash", hash_of(token)},
+                   {"created", now_unix_s},
                    {"expires", out.expires_unix_s}};
     CLARITY_CHECK(store_->put_json(schema::key(schema::token, {to_hex(token.id)}), row));
     return out;
@@ -52,8 +56,9 @@ Result<TokenRow> Tokens::check(const JoinToken& token, const PublicKey& key,
     TokenRow out{to_hex(token.id), {}};
     CLARITY_TRY(const auto row, store_->get_json(schema::key(schema::token, {out.id})));
     // The same words for an unknown id and a wrong secret: a guesser learns nothing.
-    constexpr auto unknown = "this join token is not known here; make one with "
-                             "\"clarity token create\"";
+    constexpr auto unknown =
+        "this join token is not known here; make one with "
+        "\"clarity token create\"";
     if (!row) return fail(Errc::denied, unknown);
     out.row = *row;
     if (!equal_secret(hash_of(token), json_or<std::string>(out.row, "hash", ""))) {
@@ -96,7 +101,9 @@ Result<Json> Tokens::list(std::int64_t now_unix_s) const {
                            {"server", json_or<std::string>(row, "server", "")},
                            {"created_at", utc_text(json_or<std::int64_t>(row, "created", 0))},
                            {"expires_at", utc_text(expires)},
-                           {"state", used ? "used" : expires < now_unix_s ? "expired" : "open"},
+                           {"state", used                   ? "used"
+                                     : expires < now_unix_s ? "expired"
+                                                            : "open"},
                            {"used_by", json_or<std::string>(row, "used_server", "")}});
     }
     return out;

@@ -17,8 +17,8 @@ Result<Trust> Trust::load(Store& store, const PublicKey& coordinator_key) {
 }
 
 Result<Root> Trust::check(const Envelope& envelope) const {
-    CLARITY_TRY(auto root, root_ ? verify_next_root(*root_, envelope)
-                                 : verify_first_root(envelope));
+    CLARITY_TRY(auto root,
+                root_ ? verify_next_root(*root_, envelope) : verify_first_root(envelope));
     if (!root_ && root.version != 1) {
         return fail(Errc::invalid, "the first root must be version 1, not {}", root.version);
     }

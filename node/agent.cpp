@@ -74,15 +74,15 @@ Result<void> Agent::Impl::start() {
     load_nonces();
     CLARITY_CHECK(start_listeners());
     const auto& ca = trust.roster().ca_pem.empty() ? identity.ca_pem : trust.roster().ca_pem;
-    CLARITY_TRY(workloads, Workloads::start(loop, config, identity, store, ca,
-                                            [self = weak_from_this()] {
-                                                if (const auto me = self.lock()) me->touch_record();
-                                            }));
+    CLARITY_TRY(workloads,
+                Workloads::start(loop, config, identity, store, ca, [self = weak_from_this()] {
+                    if (const auto me = self.lock()) me->touch_record();
+                }));
     queries = std::make_unique<QueryService>(*net, query_sources());
     if (!config.http_listen.empty()) {
-        CLARITY_TRY(http, serve_endpoints(loop, config.http_listen,
-                                          {[this] { return metrics_text(); },
-                                           [this] { return health(); }}));
+        CLARITY_TRY(http, serve_endpoints(
+                              loop, config.http_listen,
+                              {[this] { return metrics_text(); }, [this] { return health(); }}));
     }
     start_mesh();
     start_uplink();
@@ -101,9 +101,8 @@ QuerySources Agent::Impl::query_sources() {
     QuerySources out;
     out.status = [this] { return status_json(view()); };
     out.version = [this] {
-        return Json{{"version", CLARITY_VERSION},
-                    {"server", identity.hostname},
-                    {"site", identity.site}};
+        return Json{
+            {"version", CLARITY_VERSION}, {"server", identity.hostname}, {"site", identity.site}};
     };
     out.roster_envelope = [this] {
         for (auto& each : trust.held()) {
@@ -128,12 +127,13 @@ Result<void> Agent::Impl::start_listeners() {
     const auto on_lost = [self = weak_from_this()](const wire::Handle& handle) {
         if (const auto me = self.lock(); me && me->mesh) me->mesh->lost(handle);
     };
-    CLARITY_TRY(const auto listener, net->listen({config.mesh_listen, "mesh.listen", true, 0,
-                                                  on_frame, on_lost}));
+    CLARITY_TRY(const auto listener,
+                net->listen({config.mesh_listen, "mesh.listen", true, 0, on_frame, on_lost}));
     mesh_listener = listener.id;
     CLARITY_CHECK(make_dirs(config.run_dir, 0750));
-    CLARITY_TRY(const auto local, net->listen({"ipc://" + config.query_socket(), "run_dir", false,
-                                               0660, on_frame, {}}));
+    CLARITY_TRY(
+        const auto local,
+        net->listen({"ipc://" + config.query_socket(), "run_dir", false, 0660, on_frame, {}}));
     return {};
 }
 
@@ -168,8 +168,8 @@ void Agent::Impl::start_mesh() {
 void Agent::Impl::start_uplink() {
     UplinkCallbacks hooks;
     hooks.hello = [this] {
-        return control::Hello{identity.site,      identity.server_id,   trust.roster().epoch,
-                              trust.plan_seq(),   trust.root().version, CLARITY_VERSION};
+        return control::Hello{identity.site,    identity.server_id,   trust.roster().epoch,
+                              trust.plan_seq(), trust.root().version, CLARITY_VERSION};
     };
     hooks.views = [this] { return report_views(snapshot()); };
     hooks.records = [this]() -> const std::map<std::string, mesh::StoredRecord>& {

@@ -19,8 +19,7 @@ class Agent {
   public:
     /// `store` and `loop` outlive it. Errors are for people: which address, which setting.
     [[nodiscard]] static Result<std::unique_ptr<Agent>> start(boost::asio::io_context& loop,
-                                                              AgentConfig config,
-                                                              Identity identity,
+                                                              AgentConfig config, Identity identity,
                                                               KeyValueStore& store,
                                                               TrustStore trust);
     ~Agent();

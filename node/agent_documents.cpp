@@ -27,9 +27,10 @@ void Agent::Impl::apply_roster() {
     tell_who_left(roster);
     const bool is_member = roster.find(identity.server_id) != nullptr;
     if (!is_member && was_member) {
-        log::warning("this server is not in roster {} of {}: it was revoked; what runs stays, "
-                     "nothing new comes; enrol again to rejoin",
-                     roster.epoch, identity.site);
+        log::warning(
+            "this server is not in roster {} of {}: it was revoked; what runs stays, "
+            "nothing new comes; enrol again to rejoin",
+            roster.epoch, identity.site);
     }
     was_member = is_member;
     workloads->set_site(snapshot());
@@ -115,8 +116,8 @@ Result<std::string> Agent::Impl::take_document(const std::string& kind, const By
             break;
         case DocumentEffect::plan:
             taken = "plan";
-            log::info_for(trust.plan()->correlation_id, "plan {} for {} accepted",
-                          trust.plan_seq(), name_of(trust.plan()->environment));
+            log::info_for(trust.plan()->correlation_id, "plan {} for {} accepted", trust.plan_seq(),
+                          name_of(trust.plan()->environment));
             apply_plan();
             break;
         case DocumentEffect::manifest:
@@ -133,13 +134,13 @@ Result<std::string> Agent::Impl::take_document(const std::string& kind, const By
 void Agent::Impl::load_nonces() {
     const auto now_s = unix_ms() / 1000;
     Batch old;
-    const auto scanned = store.scan(nonce_prefix, [&](std::string_view key,
-                                                      std::string_view value) {
-        const auto expiry = std::strtoll(std::string(value).c_str(), nullptr, 10);
-        if (expiry < now_s) old.erase(key);
-        else nonces[std::string(key.substr(nonce_prefix.size()))] = expiry;
-        return true;
-    });
+    const auto scanned =
+        store.scan(nonce_prefix, [&](std::string_view key, std::string_view value) {
+            const auto expiry = std::strtoll(std::string(value).c_str(), nullptr, 10);
+            if (expiry < now_s) old.erase(key);
+            else nonces[std::string(key.substr(nonce_prefix.size()))] = expiry;
+            return true;
+        });
     if (!scanned) log::warning("commands seen: {}", scanned.error().message);
     if (!old.empty()) (void)store.apply(old);
 }

@@ -93,9 +93,9 @@ std::string Agent::Impl::metrics_text() {
     std::map<ServiceState, int> services;
     auto record = facts();
     for (const auto& service : record.services) ++services[service.state];
-    for (const auto state : {ServiceState::waiting, ServiceState::downloading,
-                             ServiceState::starting, ServiceState::running, ServiceState::stopped,
-                             ServiceState::failed}) {
+    for (const auto state :
+         {ServiceState::waiting, ServiceState::downloading, ServiceState::starting,
+          ServiceState::running, ServiceState::stopped, ServiceState::failed}) {
         gauge("services", "Services of this server by state", services[state],
               {{"state", std::string(name_of(state))}});
     }
@@ -119,9 +119,9 @@ std::string Agent::Impl::metrics_text() {
     total("mesh_records_received", "Newer records of others taken", counts.records_received);
     total("mesh_records_refused", "Records refused", counts.records_refused);
     const auto& wire = net->counters();
-    total("wire_dropped", "Frames dropped: full queue, slow peer, unknown key, malformed",
-          wire.dropped_full + wire.dropped_slow + wire.dropped_unauthorised +
-              wire.dropped_malformed);
+    total(
+        "wire_dropped", "Frames dropped: full queue, slow peer, unknown key, malformed",
+        wire.dropped_full + wire.dropped_slow + wire.dropped_unauthorised + wire.dropped_malformed);
     total("wire_connections_cut", "Connections cut: revoked key or endless message",
           wire.connections_cut.load());
     total("wire_reconnects", "Sockets made anew after a refusal", wire.reconnects.load());

@@ -78,9 +78,9 @@ std::string own_hostname() {
 
 Result<LoadedAgentConfig> parse_agent_config(const std::string& path, const std::string& text) {
     LoadedAgentConfig out;
-    CLARITY_TRY(out.warnings,
-                yaml::read_settings(path, text, "agent.yml",
-                                    [&](yaml::Map& map) { read_config(map, out.config); }));
+    CLARITY_TRY(out.warnings, yaml::read_settings(path, text, "agent.yml", [&](yaml::Map& map) {
+                    read_config(map, out.config);
+                }));
     auto& config = out.config;
     if (config.mesh_advertise.empty()) config.mesh_advertise = config.mesh_listen;
     if (config.swarm_advertise.empty()) config.swarm_advertise = config.swarm_listen;

@@ -110,7 +110,9 @@ void DocumentPolicy::put_off(const Digest& digest, std::int64_t until_unix_ms) {
     not_wanted_until_[digest] = until_unix_ms;
 }
 
-void DocumentPolicy::settle(const Digest& digest) { put_off(digest, never); }
+void DocumentPolicy::settle(const Digest& digest) {
+    put_off(digest, never);
+}
 
 void DocumentPolicy::refuse(std::string_view kind, const Envelope& envelope, const Error& error,
                             std::int64_t now_unix_ms) {
@@ -120,8 +122,8 @@ void DocumentPolicy::refuse(std::string_view kind, const Envelope& envelope, con
     for (const auto& refusal : refusals_) {
         if (refusal.digest == hex) return;  // said once: no peer may flood log or record
     }
-    Refusal refusal{std::string(kind), hex, 0, std::string(name_of(error.code)), error.message,
-                    now_unix_ms};
+    Refusal refusal{std::string(kind), hex,        0, std::string(name_of(error.code)),
+                    error.message,     now_unix_ms};
     if (kind == "plan") {
         // Unverified: shown as what the document claims, never acted on.
         if (const auto plan = Plan::decode(envelope.payload)) refusal.seq = plan->seq;

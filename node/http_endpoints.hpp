@@ -15,7 +15,7 @@ namespace clarity {
 /// What the agent's loopback HTTP port shows; called on the loop.
 struct EndpointSources {
     std::function<std::string()> metrics;  ///< Prometheus text
-    std::function<Json()> health;          ///< {"status": "ok" | …, …}; not "ok" is answered 503
+    std::function<Json()> health;  ///< {"status": "ok" | …, …}; not "ok" is answered 503
 };
 
 /// GET /metrics and GET /healthz. Errors name the address and the setting http.listen.

@@ -8,8 +8,12 @@ namespace {
 
 constexpr std::size_t file_max_bytes = 256U << 10;
 
-std::string folder(const std::string& state_dir) { return state_dir + "/identity"; }
-std::string key_path(const std::string& state_dir) { return folder(state_dir) + "/key"; }
+std::string folder(const std::string& state_dir) {
+    return state_dir + "/identity";
+}
+std::string key_path(const std::string& state_dir) {
+    return folder(state_dir) + "/key";
+}
 std::string enrolment_path(const std::string& state_dir) {
     return folder(state_dir) + "/enrolment.json";
 }

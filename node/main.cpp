@@ -1,3 +1,5 @@
 #include "node/program.hpp"
 
-int main(int argc, char** argv) { return clarity::run_agent_program(argc, argv); }
+int main(int argc, char** argv) {
+    return clarity::run_agent_program(argc, argv);
+}

@@ -18,7 +18,9 @@ constexpr std::int64_t tell_every_ms = 30'000;
 constexpr std::int64_t wait_min_ms = 1;
 constexpr std::int64_t wait_max_ms = 1000;
 
-std::string peer_name(const std::string& member) { return "m:" + member; }
+std::string peer_name(const std::string& member) {
+    return "m:" + member;
+}
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -40,8 +42,12 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
 
     Impl(boost::asio::io_context& io, wire::Wire& wire, MeshDriverSettings given,
          MeshCallbacks hooks)
-        : loop(io), net(wire), settings(std::move(given)), callbacks(std::move(hooks)),
-          timer(io), mesh(mesh_settings(), settings.incarnation) {}
+        : loop(io),
+          net(wire),
+          settings(std::move(given)),
+          callbacks(std::move(hooks)),
+          timer(io),
+          mesh(mesh_settings(), settings.incarnation) {}
 
     boost::asio::io_context& loop;
     wire::Wire& net;
@@ -278,14 +284,18 @@ void MeshDriver::offer(const mesh::DocumentAd& ad, Bytes body) {
     impl_->pump();
 }
 
-void MeshDriver::withdraw(const Digest& digest) { impl_->mesh.withdraw(digest); }
+void MeshDriver::withdraw(const Digest& digest) {
+    impl_->mesh.withdraw(digest);
+}
 
 void MeshDriver::want(const Digest& digest) {
     impl_->mesh.want(impl_->now(), digest);
     impl_->pump();
 }
 
-RecordVersion MeshDriver::next_version() const { return impl_->mesh.next_version(); }
+RecordVersion MeshDriver::next_version() const {
+    return impl_->mesh.next_version();
+}
 
 void MeshDriver::set_own_record(RecordVersion version, Bytes envelope) {
     impl_->mesh.set_own_record(impl_->now(), version, std::move(envelope));
@@ -300,9 +310,15 @@ void MeshDriver::leave() {
     impl_->timer.cancel();
 }
 
-std::int64_t MeshDriver::now_ms() const { return impl_->now(); }
-const mesh::Mesh& MeshDriver::mesh() const { return impl_->mesh; }
-const RecordBook& MeshDriver::book() const { return impl_->book; }
+std::int64_t MeshDriver::now_ms() const {
+    return impl_->now();
+}
+const mesh::Mesh& MeshDriver::mesh() const {
+    return impl_->mesh;
+}
+const RecordBook& MeshDriver::book() const {
+    return impl_->book;
+}
 std::size_t MeshDriver::connections() const {
     return impl_->outgoing.size() + impl_->incoming.size();
 }

@@ -19,9 +19,9 @@ struct MeshDriverSettings {
     std::string site;
     std::string self;
     std::uint64_t seed = 1;
-    std::uint64_t incarnation = 1;     ///< first to use: above every one used before
+    std::uint64_t incarnation = 1;         ///< first to use: above every one used before
     std::int64_t idle_close_ms = 15'000;   ///< a connection beyond the active peers
-    int heartbeat_ms = 8'000;  ///< of connections; the mesh's own probes tell who lives
+    int heartbeat_ms = 8'000;              ///< of connections; the mesh's own probes tell who lives
     std::int64_t handle_fresh_ms = 5'000;  ///< answer over a connection that came in this lately
 };
 

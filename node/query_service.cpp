@@ -46,8 +46,8 @@ Bytes answer_question(std::string_view frame, Asker asker, const QuerySources& s
 void QueryService::receive(const std::string& user, const wire::Handle& from,
                            std::string_view frame, std::int64_t now_ms) {
     if (!within_budget(user, now_ms)) {
-        const auto text = to_text(
-            error_json({Errc::unavailable, "too many questions; ask again in a second"}));
+        const auto text =
+            to_text(error_json({Errc::unavailable, "too many questions; ask again in a second"}));
         net_.reply(from, query::encode_answer(text));
         return;
     }

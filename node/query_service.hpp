@@ -33,8 +33,7 @@ class QueryService {
   public:
     static constexpr double questions_per_s = 20;
 
-    QueryService(wire::Wire& net, QuerySources sources)
-        : net_(net), sources_(std::move(sources)) {}
+    QueryService(wire::Wire& net, QuerySources sources) : net_(net), sources_(std::move(sources)) {}
 
     /// A frame of the question channel; answers through the wire.
     void receive(const std::string& user, const wire::Handle& from, std::string_view frame,

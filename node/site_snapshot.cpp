@@ -31,8 +31,11 @@ std::vector<control::View> report_views(const SiteSnapshot& site) {
     std::vector<control::View> out;
     for (const auto& view : site.members) {
         const bool self = view.id == site.self;
-        out.push_back({view.id, self ? "alive" : std::string(mesh::name_of(view.state)),
-                       age_of(site, view), self ? site.self : view.witness, {}});
+        out.push_back({view.id,
+                       self ? "alive" : std::string(mesh::name_of(view.state)),
+                       age_of(site, view),
+                       self ? site.self : view.witness,
+                       {}});
     }
     return out;
 }
@@ -44,8 +47,7 @@ SiteClaims site_claims(const SiteSnapshot& site) {
         auto& claims = out.servers[view.id];
         claims.alive = is_alive(site, view);
         const auto* record = record_of(site, view.id);
-        claims.heard = record != nullptr ||
-                       (!claims.alive && view.state != mesh::State::unknown);
+        claims.heard = record != nullptr || (!claims.alive && view.state != mesh::State::unknown);
         if (record != nullptr) {
             claims.holdings = record->holdings;
             claims.claims = record->claims;
@@ -75,9 +77,8 @@ std::vector<UplinkCandidate> uplink_candidates(const SiteSnapshot& site) {
         const auto* record = record_of(site, view.id);
         // Here a suspect does not count: one connection too many for a while is cheap. Just after
         // a start, who was not heard yet does, or every server of the site would connect.
-        const bool alive =
-            view.id == site.self || view.state == mesh::State::alive ||
-            (view.state == mesh::State::unknown && site.now_ms < unheard_counts_ms);
+        const bool alive = view.id == site.self || view.state == mesh::State::alive ||
+                           (view.state == mesh::State::unknown && site.now_ms < unheard_counts_ms);
         out.push_back({view.id, alive, record != nullptr && record->reaches_coordinator});
     }
     return out;

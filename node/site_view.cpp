@@ -51,9 +51,8 @@ SiteView site_view_of(const SiteViewSources& sources) {
     for (const auto& member : sources.trust.roster().members) {
         out.servers.push_back(server_view(sources, member, seen));
     }
-    std::sort(out.servers.begin(), out.servers.end(), [](const auto& a, const auto& b) {
-        return a.member.hostname < b.member.hostname;
-    });
+    std::sort(out.servers.begin(), out.servers.end(),
+              [](const auto& a, const auto& b) { return a.member.hostname < b.member.hostname; });
     return out;
 }
 

@@ -256,10 +256,10 @@ Result<void> TrustStore::store_incarnation(std::uint64_t value) {
 
 Result<void> TrustStore::keep_evidence(std::string_view kind, std::string_view bytes) {
     std::size_t count = 0;
-    CLARITY_CHECK(store_->scan(evidence_prefix, [&](auto, auto) { return ++count < evidence_max; }));
+    CLARITY_CHECK(
+        store_->scan(evidence_prefix, [&](auto, auto) { return ++count < evidence_max; }));
     if (count >= evidence_max) return {};  // enough to prove the case; no peer fills our disk
-    const std::string key =
-        fmt::format("{}{}/{}", evidence_prefix, kind, sha256(bytes).hex());
+    const std::string key = fmt::format("{}{}/{}", evidence_prefix, kind, sha256(bytes).hex());
     return store_->put(key, bytes, Sync::yes);
 }
 

@@ -34,8 +34,8 @@ struct Uplink::Impl : std::enable_shared_from_this<Uplink::Impl> {
     /// One coordinator.
     struct Link {
         CoordinatorAddress address;
-        bool is_up = false;       ///< connected and proved
-        bool answers = false;     ///< and it spoke to us
+        bool is_up = false;    ///< connected and proved
+        bool answers = false;  ///< and it spoke to us
         std::vector<control::Ad> offered;
         std::map<Digest, Fetch> fetches;
         std::map<std::string, RecordVersion> reported;
@@ -201,8 +201,8 @@ struct Uplink::Impl : std::enable_shared_from_this<Uplink::Impl> {
             for (auto& [digest, fetch] : link.fetches) {
                 if (now - fetch.progress_ms < times.fetch_timeout_ms) continue;
                 fetch.progress_ms = now;
-                net.send(name, control::encode(
-                                   control::Fetch{digest, fetch.parts.next_offset(), 0}));
+                net.send(name,
+                         control::encode(control::Fetch{digest, fetch.parts.next_offset(), 0}));
             }
         }
     }
@@ -261,7 +261,11 @@ void Uplink::send_result(const control::OrderResult& result) {
     }
 }
 
-bool Uplink::reaches_coordinator() const { return impl_->reaches; }
-bool Uplink::holding() const { return !impl_->links.empty(); }
+bool Uplink::reaches_coordinator() const {
+    return impl_->reaches;
+}
+bool Uplink::holding() const {
+    return !impl_->links.empty();
+}
 
 }  // namespace clarity

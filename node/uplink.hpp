@@ -17,18 +17,18 @@
 namespace clarity {
 
 struct UplinkTimes {
-    std::int64_t report_min_ms = 250;     ///< between two reports of changes
-    std::int64_t report_max_ms = 10'000;  ///< without changes: the ages
+    std::int64_t report_min_ms = 250;       ///< between two reports of changes
+    std::int64_t report_max_ms = 10'000;    ///< without changes: the ages
     std::int64_t fetch_timeout_ms = 5'000;  ///< without progress: asked again, for the rest
     std::size_t fetches_max = 8;
 };
 
 /// All run on the loop.
 struct UplinkCallbacks {
-    std::function<control::Hello()> hello;               ///< our numbers now
-    std::function<std::vector<control::View>()> views;   ///< without records
+    std::function<control::Hello()> hello;              ///< our numbers now
+    std::function<std::vector<control::View>()> views;  ///< without records
     std::function<const std::map<std::string, mesh::StoredRecord>&()> records;
-    std::function<bool(const control::Ad&)> wants;       ///< worth pulling now?
+    std::function<bool(const control::Ad&)> wants;  ///< worth pulling now?
     std::function<void(const control::Ad&, const Bytes& body)> document;
     std::function<void(const Bytes& envelope)> order;
     std::function<void(bool reaches)> reach_changed;

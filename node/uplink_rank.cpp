@@ -7,13 +7,11 @@
 
 namespace clarity {
 
-std::vector<std::string> uplink_ranking(const std::string& site,
-                                        std::vector<std::string> servers) {
+std::vector<std::string> uplink_ranking(const std::string& site, std::vector<std::string> servers) {
     std::map<std::string, Digest> weight;
     for (const auto& server : servers) weight[server] = sha256("uplink\n" + site + "\n" + server);
-    std::sort(servers.begin(), servers.end(), [&](const auto& a, const auto& b) {
-        return weight.at(a) < weight.at(b);
-    });
+    std::sort(servers.begin(), servers.end(),
+              [&](const auto& a, const auto& b) { return weight.at(a) < weight.at(b); });
     return servers;
 }
 

@@ -12,7 +12,7 @@ namespace clarity {
 /// do again. Nobody is told: the members' records say who reaches the coordinator.
 struct UplinkSettings {
     std::size_t wanted = 2;
-    std::int64_t step_ms = 1500;       ///< rank r waits (r - wanted + 1) × this before it tries
+    std::int64_t step_ms = 1500;  ///< rank r waits (r - wanted + 1) × this before it tries
     std::int64_t wait_max_ms = 60'000;
     std::int64_t release_ms = 15'000;  ///< enough above us for this long: let go
 };

@@ -107,24 +107,24 @@ struct Workloads::Impl : std::enable_shared_from_this<Workloads::Impl> {
         }
         auto candidates = servers_wanting(plan, manifests, manifest.sha256);
         const auto correlation = plan.correlation_id;
-        boost::asio::post(workers, [self = weak_from_this(), manifest, correlation,
-                                    candidates = std::move(candidates),
-                                    elsewhere = held_by_others]() mutable {
-            const auto me = self.lock();
-            if (!me) return;
-            const auto dropped = me->cache->collect(
-                [&](const CachedArtifact& each) { return elsewhere.contains(each.sha256); },
-                manifest.size_bytes);
-            if (!dropped) log::warning("cache: {}", dropped.error().message);
-            boost::asio::post(me->loop, [self, manifest, correlation,
-                                         gone = dropped.value_or(std::vector<Digest>{}),
-                                         candidates = std::move(candidates)]() mutable {
-                const auto again = self.lock();
-                if (!again || !again->swarm) return;
-                for (const auto& digest : gone) again->swarm->forget(digest);
-                again->swarm->want(manifest, correlation, std::move(candidates));
+        boost::asio::post(
+            workers, [self = weak_from_this(), manifest, correlation,
+                      candidates = std::move(candidates), elsewhere = held_by_others]() mutable {
+                const auto me = self.lock();
+                if (!me) return;
+                const auto dropped = me->cache->collect(
+                    [&](const CachedArtifact& each) { return elsewhere.contains(each.sha256); },
+                    manifest.size_bytes);
+                if (!dropped) log::warning("cache: {}", dropped.error().message);
+                boost::asio::post(me->loop, [self, manifest, correlation,
+                                             gone = dropped.value_or(std::vector<Digest>{}),
+                                             candidates = std::move(candidates)]() mutable {
+                    const auto again = self.lock();
+                    if (!again || !again->swarm) return;
+                    for (const auto& digest : gone) again->swarm->forget(digest);
+                    again->swarm->want(manifest, correlation, std::move(candidates));
+                });
             });
-        });
     }
 
     void open_repositories() {
@@ -241,8 +241,7 @@ void Workloads::apply(const Plan& plan, const std::map<Digest, Manifest>& manife
 void Workloads::act(const Command& command, std::function<void(Result<std::string>)> done) {
     static const std::set<std::string> known{"start", "stop", "restart", "logs"};
     if (!known.contains(command.action)) {
-        done(fail(Errc::unavailable, "action \"{}\" is not offered by this agent",
-                  command.action));
+        done(fail(Errc::unavailable, "action \"{}\" is not offered by this agent", command.action));
         return;
     }
     impl_->deployment->act(command.action, command.service, command.argument, std::move(done));
@@ -281,8 +280,8 @@ std::vector<std::string> servers_wanting(const Plan& plan,
                                          const Digest& sha256) {
     std::vector<std::string> out;
     for (const auto& server : plan.servers) {
-        const bool wants = std::any_of(
-            server.services.begin(), server.services.end(), [&](const auto& service) {
+        const bool wants =
+            std::any_of(server.services.begin(), server.services.end(), [&](const auto& service) {
                 const auto at = manifests.find(service.manifest);
                 return at != manifests.end() && at->second.sha256 == sha256;
             });

@@ -56,7 +56,8 @@ class Workloads {
 [[nodiscard]] bool own_manifests_here(const Plan& plan, const std::string& server_id,
                                       const std::map<Digest, Manifest>& manifests);
 /// The servers whose plan names this artifact: the candidates of its election, in plan order.
-[[nodiscard]] std::vector<std::string> servers_wanting(
-    const Plan& plan, const std::map<Digest, Manifest>& manifests, const Digest& sha256);
+[[nodiscard]] std::vector<std::string> servers_wanting(const Plan& plan,
+                                                       const std::map<Digest, Manifest>& manifests,
+                                                       const Digest& sha256);
 
 }  // namespace clarity

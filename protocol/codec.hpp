@@ -57,10 +57,14 @@ class Encoder {
     void text(const char* key, std::string& v) { open(key), put_text(v); }
     void bin(const char* key, Bytes& v) { open(key), put_bin(v); }
     template <class T>
-    void value(const char* key, T& v) { open(key), put(v); }
+    void value(const char* key, T& v) {
+        open(key), put(v);
+    }
     /// Listed as `optional`: written always, may be absent when read.
     template <class T>
-    void optional(const char* key, T& v) { value(key, v); }
+    void optional(const char* key, T& v) {
+        value(key, v);
+    }
     void optional_bin(const char* key, Bytes& v) { bin(key, v); }
     /// A list of byte strings (put(std::vector<std::string>) writes text).
     void bins(const char* key, std::vector<Bytes>& v) {
@@ -94,7 +98,9 @@ class Encoder {
     }
     void put(std::string& v) { put_text(v); }
     template <std::size_t N, class Tag>
-    void put(FixedBytes<N, Tag>& v) { put_bin(v.view()); }
+    void put(FixedBytes<N, Tag>& v) {
+        put_bin(v.view());
+    }
     template <class T>
     void put(std::optional<T>& v) {
         if (v) put(*v);
@@ -310,10 +316,10 @@ template <class T>
                         values_max);
         }
         offset = 0;
-        const auto handle = msgpack::unpack(
-            bytes.data(), bytes.size(), offset, nullptr, nullptr,
-            msgpack::unpack_limit(array_max, map_max, size_max_bytes, size_max_bytes, 0,
-                                  depth_max));
+        const auto handle =
+            msgpack::unpack(bytes.data(), bytes.size(), offset, nullptr, nullptr,
+                            msgpack::unpack_limit(array_max, map_max, size_max_bytes,
+                                                  size_max_bytes, 0, depth_max));
         if (offset != bytes.size()) return fail(Errc::invalid, "{} has bytes after its end", what);
         T out{};
         std::string error;

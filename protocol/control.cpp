@@ -73,14 +73,22 @@ void fields(A& a, Order& o) {
 namespace {
 
 /// First byte of a frame, one per message; none is ever reused.
-template <class T> constexpr char tag = 0;
-template <> constexpr char tag<Hello> = 'h';
-template <> constexpr char tag<Report> = 'r';
-template <> constexpr char tag<Fetch> = 'f';
-template <> constexpr char tag<OrderResult> = 'x';
-template <> constexpr char tag<Offer> = 'o';
-template <> constexpr char tag<Body> = 'b';
-template <> constexpr char tag<Order> = 'c';
+template <class T>
+constexpr char tag = 0;
+template <>
+constexpr char tag<Hello> = 'h';
+template <>
+constexpr char tag<Report> = 'r';
+template <>
+constexpr char tag<Fetch> = 'f';
+template <>
+constexpr char tag<OrderResult> = 'x';
+template <>
+constexpr char tag<Offer> = 'o';
+template <>
+constexpr char tag<Body> = 'b';
+template <>
+constexpr char tag<Order> = 'c';
 
 template <class T>
 Result<Message> read(const char* what, std::string_view body) {
@@ -105,9 +113,7 @@ Result<void> within_limits(const Message& message) {
 
 Bytes encode(const Message& message) {
     return std::visit(
-        [](const auto& each) {
-            return tag<std::decay_t<decltype(each)>> + codec::encode(each);
-        },
+        [](const auto& each) { return tag<std::decay_t<decltype(each)>> + codec::encode(each); },
         message);
 }
 
@@ -140,8 +146,8 @@ std::vector<Bytes> encode_report(const std::string& site, const std::vector<View
     };
     for (auto view : views) {
         if (view.record.size() > record_max_bytes + overhead_bytes) view.record.clear();
-        const std::size_t cost = view.record.size() + view.server_id.size() +
-                                 view.witness.size() + 96;
+        const std::size_t cost =
+            view.record.size() + view.server_id.size() + view.witness.size() + 96;
         if (!part.views.empty() && size + cost > frame_max_bytes) flush();
         size += cost;
         part.views.push_back(std::move(view));

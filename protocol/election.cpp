@@ -78,9 +78,8 @@ Decision Election::step(std::int64_t now_ms, const View& view) {
         fetching_ = waiting_ = false;
         return Decision::stop;
     }
-    const bool claimed = std::any_of(seen_.begin(), seen_.end(), [&](const auto& each) {
-        return moving(each.second, now_ms);
-    });
+    const bool claimed = std::any_of(seen_.begin(), seen_.end(),
+                                     [&](const auto& each) { return moving(each.second, now_ms); });
     if (!view.able || !view.needed || claimed || now_ms < back_until_ms_) {
         waiting_ = false;
         return Decision::wait;

@@ -40,9 +40,9 @@ struct Claim {
 struct View {
     std::vector<std::string> alive;       ///< candidates held alive, without this node
     std::map<std::string, Claim> claims;  ///< others' claims on this artifact, of alive servers
-    bool able = true;    ///< this node has access to an origin and may use it now
-    bool needed = true;  ///< pieces are missing that nobody at the site can give
-    std::uint64_t own_progress = 0;  ///< bytes this node's own fetch has received
+    bool able = true;                     ///< this node has access to an origin and may use it now
+    bool needed = true;                   ///< pieces are missing that nobody at the site can give
+    std::uint64_t own_progress = 0;       ///< bytes this node's own fetch has received
 };
 
 enum class Decision {
@@ -78,7 +78,7 @@ class Election {
     Digest artifact_;
     std::string self_;
     bool fetching_ = false;
-    bool waiting_ = false;             ///< waiting_since_ms_ holds
+    bool waiting_ = false;  ///< waiting_since_ms_ holds
     std::int64_t waiting_since_ms_ = 0;
     std::int64_t back_until_ms_ = 0;
     std::uint64_t own_progress_ = 0;

@@ -10,7 +10,7 @@ namespace clarity {
 namespace {
 constexpr std::size_t signatures_max = 64;
 constexpr std::size_t values_max = 1024;
-}
+}  // namespace
 
 template <class A>
 void fields(A& a, EnvelopeSignature& s) {
@@ -29,12 +29,16 @@ Bytes Envelope::pre_auth() const {
     return fmt::format("DSSEv1 {} {} {} ", type.size(), type, payload.size()) + payload;
 }
 
-Digest Envelope::digest() const { return sha256(pre_auth()); }
-Bytes Envelope::encode() const { return codec::encode(*this); }
+Digest Envelope::digest() const {
+    return sha256(pre_auth());
+}
+Bytes Envelope::encode() const {
+    return codec::encode(*this);
+}
 
 Result<Envelope> Envelope::decode(std::string_view bytes) {
-    CLARITY_TRY(auto out, codec::decode<Envelope>("envelope", bytes, codec::document_max_bytes,
-                                                  values_max));
+    CLARITY_TRY(auto out,
+                codec::decode<Envelope>("envelope", bytes, codec::document_max_bytes, values_max));
     if (out.signatures.size() > signatures_max) {
         return fail(Errc::invalid, "envelope has more than {} signatures", signatures_max);
     }

@@ -11,19 +11,19 @@ namespace clarity {
 
 /// What kind of failure, for callers that decide by it; people read Error::message.
 enum class Errc {
-    invalid,       ///< input breaks a rule: malformed, wrong type, over a limit
-    not_found,     ///< the thing named does not exist
-    exists,        ///< it exists already, with other contents
-    io,            ///< a file, disk or device failed
-    no_space,      ///< the disk or a configured limit is full
-    network,       ///< unreachable, refused, cut off
-    timeout,       ///< a deadline passed
-    denied,        ///< authentication or permission
-    bad_signature, ///< signature, threshold or policy refused
-    conflict,      ///< a newer state is already there
-    unavailable,   ///< this host cannot do it (no engine, no service manager)
-    failed,        ///< it was tried and did not work
-    cancelled,     ///< somebody asked to stop
+    invalid,        ///< input breaks a rule: malformed, wrong type, over a limit
+    not_found,      ///< the thing named does not exist
+    exists,         ///< it exists already, with other contents
+    io,             ///< a file, disk or device failed
+    no_space,       ///< the disk or a configured limit is full
+    network,        ///< unreachable, refused, cut off
+    timeout,        ///< a deadline passed
+    denied,         ///< authentication or permission
+    bad_signature,  ///< signature, threshold or policy refused
+    conflict,       ///< a newer state is already there
+    unavailable,    ///< this host cannot do it (no engine, no service manager)
+    failed,         ///< it was tried and did not work
+    cancelled,      ///< somebody asked to stop
 };
 
 /// Short stable name of a code, for logs, JSON and metrics ("not_found").
@@ -48,8 +48,7 @@ using Result = tl::expected<T, Error>;
 template <class... Args>
 [[nodiscard]] tl::unexpected<Error> fail(Errc code, fmt::format_string<Args...> format,
                                          Args&&... args) {
-    return tl::unexpected<Error>(
-        Error{code, fmt::format(format, std::forward<Args>(args)...)});
+    return tl::unexpected<Error>(Error{code, fmt::format(format, std::forward<Args>(args)...)});
 }
 
 /// Passes a failed result's error on, with context in front.
@@ -66,12 +65,12 @@ template <class T>
 /// `CLARITY_TRY(auto text, read_file(path));` binds the value or returns the error.
 #define CLARITY_TRY(declaration, expression) \
     CLARITY_TRY_AS(CLARITY_CONCAT(clarity_try_, __COUNTER__), declaration, expression)
-#define CLARITY_TRY_AS(name, declaration, expression)                     \
-    auto name = (expression);                                             \
+#define CLARITY_TRY_AS(name, declaration, expression)                          \
+    auto name = (expression);                                                  \
     if (!name) return tl::unexpected<clarity::Error>(std::move(name).error()); \
     declaration = std::move(*name)
 
 /// `CLARITY_CHECK(write_file(path, text));` returns the error of a Result<void>, if any.
-#define CLARITY_CHECK(expression)                                              \
-    if (auto clarity_checked = (expression); !clarity_checked)                 \
+#define CLARITY_CHECK(expression)                              \
+    if (auto clarity_checked = (expression); !clarity_checked) \
     return tl::unexpected<clarity::Error>(std::move(clarity_checked).error())

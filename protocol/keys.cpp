@@ -16,7 +16,9 @@ constexpr std::string_view argon_header = "clarity-key-v1 argon2id\n";
 const unsigned char* u8(std::string_view bytes) {
     return reinterpret_cast<const unsigned char*>(bytes.data());
 }
-unsigned char* u8(Bytes& bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
+unsigned char* u8(Bytes& bytes) {
+    return reinterpret_cast<unsigned char*>(bytes.data());
+}
 
 Result<Bytes> key_from_passphrase(std::string_view passphrase, std::string_view salt) {
     Bytes key(crypto_secretbox_KEYBYTES, '\0');
@@ -53,7 +55,9 @@ KeyId key_id_of(const PublicKey& key) {
     return *KeyId::from(sha256(key.view()).view());
 }
 
-SigningKey::~SigningKey() { sodium_memzero(secret_.data(), secret_.size()); }
+SigningKey::~SigningKey() {
+    sodium_memzero(secret_.data(), secret_.size());
+}
 
 SigningKey SigningKey::generate() {
     SigningKey key;
@@ -146,8 +150,9 @@ Result<SigningKey> decode_key_file(std::string_view text, std::string_view passp
     if (passphrase.empty()) return fail(Errc::denied, "the key file needs its passphrase");
     CLARITY_TRY(const Bytes raw, from_base64(text.substr(argon_header.size())));
     if (raw.size() < crypto_pwhash_SALTBYTES) return fail(Errc::invalid, "key file is cut short");
-    CLARITY_TRY(const Bytes box_key, key_from_passphrase(passphrase, std::string_view(raw).substr(
-                                                             0, crypto_pwhash_SALTBYTES)));
+    CLARITY_TRY(
+        const Bytes box_key,
+        key_from_passphrase(passphrase, std::string_view(raw).substr(0, crypto_pwhash_SALTBYTES)));
     const auto seed = decrypt(box_key, std::string_view(raw).substr(crypto_pwhash_SALTBYTES));
     if (!seed) return fail(Errc::denied, "wrong passphrase for this key file");
     return SigningKey::from_seed(*seed);

@@ -7,8 +7,9 @@
 
 namespace clarity {
 
-
-std::string_view name_of(ArtifactType type) { return codec::enum_name(type); }
+std::string_view name_of(ArtifactType type) {
+    return codec::enum_name(type);
+}
 std::optional<ArtifactType> artifact_type_from(std::string_view name) {
     return codec::enum_from<ArtifactType>(name);
 }
@@ -52,7 +53,9 @@ std::uint32_t Manifest::piece_length(std::size_t piece) const {
         std::min<std::uint64_t>(piece_size_bytes, size_bytes - begin));
 }
 
-Bytes Manifest::encode() const { return codec::encode(*this); }
+Bytes Manifest::encode() const {
+    return codec::encode(*this);
+}
 
 Result<Manifest> Manifest::decode(std::string_view payload) {
     CLARITY_TRY(auto out, codec::decode<Manifest>("manifest", payload));

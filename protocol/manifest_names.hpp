@@ -10,8 +10,8 @@ template <>
 struct codec::EnumNames<ArtifactType> {
     using enum ArtifactType;
     static constexpr std::pair<ArtifactType, const char*> names[] = {
-        {jar, "jar"}, {war, "war"}, {lxc, "lxc"}, {docker, "docker"}, {binary, "binary"},
-        {script, "script"}};
+        {jar, "jar"},       {war, "war"},       {lxc, "lxc"},
+        {docker, "docker"}, {binary, "binary"}, {script, "script"}};
 };
 
 }  // namespace clarity

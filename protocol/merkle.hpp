@@ -24,8 +24,7 @@ inline constexpr std::uint32_t merkle_block_bytes = 16U << 10;
                                  std::string_view bytes);
 
 /// "pieces root" of the file (v2 torrent info) from its piece layer, 32 bytes each.
-[[nodiscard]] Digest merkle_file_root(std::string_view piece_layer,
-                                      std::uint32_t piece_size_bytes);
+[[nodiscard]] Digest merkle_file_root(std::string_view piece_layer, std::uint32_t piece_size_bytes);
 
 /// 128 KiB up to 512 MiB, then doubled until there are at most 8192 pieces (64 MiB is the cap).
 [[nodiscard]] std::uint32_t piece_size_for(std::uint64_t size_bytes);

@@ -22,11 +22,15 @@ void fields(A& a, Command& c) {
     a.value("expires", c.expires_unix_s);
 }
 
-Bytes Beacon::encode() const { return codec::encode(*this); }
+Bytes Beacon::encode() const {
+    return codec::encode(*this);
+}
 Result<Beacon> Beacon::decode(std::string_view payload) {
     return codec::decode<Beacon>("beacon", payload, 4096);
 }
-Bytes Command::encode() const { return codec::encode(*this); }
+Bytes Command::encode() const {
+    return codec::encode(*this);
+}
 Result<Command> Command::decode(std::string_view payload) {
     return codec::decode<Command>("command", payload, 64U << 10);
 }

@@ -12,7 +12,9 @@ template <>
 struct codec::EnumNames<RestartPolicy> {
     using enum RestartPolicy;
     static constexpr std::pair<RestartPolicy, const char*> names[] = {
-        {always, "always"}, {on_failure, "on-failure"}, {unless_stopped, "unless-stopped"},
+        {always, "always"},
+        {on_failure, "on-failure"},
+        {unless_stopped, "unless-stopped"},
         {never, "never"}};
 };
 
@@ -23,11 +25,15 @@ struct codec::EnumNames<Environment> {
         {dev, "dev"}, {staging, "staging"}, {prod, "prod"}, {mock, "mock"}};
 };
 
-std::string_view name_of(RestartPolicy policy) { return codec::enum_name(policy); }
+std::string_view name_of(RestartPolicy policy) {
+    return codec::enum_name(policy);
+}
 std::optional<RestartPolicy> restart_policy_from(std::string_view name) {
     return codec::enum_from<RestartPolicy>(name);
 }
-std::string_view name_of(Environment environment) { return codec::enum_name(environment); }
+std::string_view name_of(Environment environment) {
+    return codec::enum_name(environment);
+}
 std::optional<Environment> environment_from(std::string_view name) {
     return codec::enum_from<Environment>(name);
 }
@@ -140,11 +146,15 @@ void fields(A& a, RepositorySet& r) {
     a.value("repositories", r.repositories);
 }
 
-Bytes ServiceConfig::encode() const { return codec::encode(*this); }
+Bytes ServiceConfig::encode() const {
+    return codec::encode(*this);
+}
 Result<ServiceConfig> ServiceConfig::decode(std::string_view bytes) {
     return codec::decode<ServiceConfig>("service configuration", bytes);
 }
-Bytes RepositorySet::encode() const { return codec::encode(*this); }
+Bytes RepositorySet::encode() const {
+    return codec::encode(*this);
+}
 Result<RepositorySet> RepositorySet::decode(std::string_view bytes) {
     return codec::decode<RepositorySet>("repository set", bytes, 1U << 20);
 }
@@ -162,7 +172,9 @@ const ServerPlan* Plan::find(std::string_view server_id) const {
     return nullptr;
 }
 
-Bytes Plan::encode() const { return codec::encode(*this); }
+Bytes Plan::encode() const {
+    return codec::encode(*this);
+}
 
 Result<Plan> Plan::decode(std::string_view payload) {
     CLARITY_TRY(auto out, codec::decode<Plan>("plan", payload));

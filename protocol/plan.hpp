@@ -54,9 +54,9 @@ struct Service {
     std::string name;  ///< artifact id; unique per server
     std::string version;
     ArtifactType type = ArtifactType::binary;
-    Digest manifest;                 ///< digest of the manifest's envelope
-    std::int32_t priority = 0;       ///< wave: lower first, across the site
-    std::vector<std::string> after;  ///< service names on the same server that must run first
+    Digest manifest;                   ///< digest of the manifest's envelope
+    std::int32_t priority = 0;         ///< wave: lower first, across the site
+    std::vector<std::string> after;    ///< service names on the same server that must run first
     std::vector<std::string> command;  ///< argv for binary and script; empty = the driver's default
     std::vector<PortMapping> ports;
     std::vector<VolumeMount> volumes;
@@ -134,9 +134,9 @@ struct RepositorySet {
 struct PlanContext {
     std::string site;
     std::int64_t now_unix_s = 0;
-    std::uint64_t seq_seen = 0;  ///< highest stored
-    Digest digest_seen;          ///< of that plan's envelope
-    std::uint32_t approvals = 0; ///< approver signatures wanted besides the coordinator's
+    std::uint64_t seq_seen = 0;   ///< highest stored
+    Digest digest_seen;           ///< of that plan's envelope
+    std::uint32_t approvals = 0;  ///< approver signatures wanted besides the coordinator's
 };
 
 /// Signature, site, validity window and `seq` in one place. Errors: bad_signature (keys, site),

@@ -43,7 +43,9 @@ Result<Question> decode_question(std::string_view frame) {
     return codec::decode<Question>("question", body_of(frame), question_max_bytes);
 }
 
-Bytes encode_answer(std::string_view json) { return wrap(Channel::answer, json); }
+Bytes encode_answer(std::string_view json) {
+    return wrap(Channel::answer, json);
+}
 
 Result<std::string> decode_answer(std::string_view frame) {
     if (!is(Channel::answer, frame)) return fail(Errc::invalid, "frame is not an answer");

@@ -18,8 +18,12 @@ struct codec::EnumNames<Health> {
         {unknown, "unknown"}, {healthy, "healthy"}, {unhealthy, "unhealthy"}};
 };
 
-std::string_view name_of(ServiceState state) { return codec::enum_name(state); }
-std::string_view name_of(Health health) { return codec::enum_name(health); }
+std::string_view name_of(ServiceState state) {
+    return codec::enum_name(state);
+}
+std::string_view name_of(Health health) {
+    return codec::enum_name(health);
+}
 
 template <class A>
 void fields(A& a, ServiceStatus& s) {
@@ -88,7 +92,9 @@ void fields(A& a, Record& r) {
     a.optional("notices", r.notices);
 }
 
-Bytes Record::encode() const { return codec::encode(*this); }
+Bytes Record::encode() const {
+    return codec::encode(*this);
+}
 
 Result<Record> Record::decode(std::string_view payload) {
     return codec::decode<Record>("record", payload, record_max_bytes);
@@ -99,8 +105,7 @@ Result<Record> verify_record(const Roster& roster, const Envelope& envelope) {
     CLARITY_TRY(auto out, Record::decode(envelope.payload));
     const Member* member = roster.find(out.server_id);
     if (member == nullptr) {
-        return fail(Errc::bad_signature, "record of {}, which is not in the roster",
-                    out.server_id);
+        return fail(Errc::bad_signature, "record of {}, which is not in the roster", out.server_id);
     }
     CLARITY_CHECK(envelope.verify(payload_type::record, Role{{member->key}, 1}));
     if (out.site != roster.site) {

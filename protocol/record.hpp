@@ -36,7 +36,7 @@ struct Holding {
     std::uint64_t size_bytes = 0;
     std::uint32_t pieces = 0;
     std::uint32_t pieces_have = 0;
-    bool complete = false;  ///< all pieces here and the whole file's SHA-256 checked
+    bool complete = false;        ///< all pieces here and the whole file's SHA-256 checked
     std::uint64_t wan_bytes = 0;  ///< pulled by this node from the origin
     std::uint64_t lan_bytes = 0;  ///< received by this node from peers
     std::string error;            ///< last thing that went wrong: artifact, piece, repository

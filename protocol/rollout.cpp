@@ -30,9 +30,9 @@ Progress progress_of(const Plan& plan, const ServerPlan& server, std::int32_t pr
         const auto* status = status_of(record, service.name);
         if (status == nullptr) return Progress::busy;
         if (status->state == ServiceState::failed) return Progress::failed;
-        const bool there = status->plan_seq >= plan.seq &&
-                           (status->state == ServiceState::running ||
-                            status->state == ServiceState::stopped);
+        const bool there =
+            status->plan_seq >= plan.seq &&
+            (status->state == ServiceState::running || status->state == ServiceState::stopped);
         if (!there) return Progress::busy;
     }
     return Progress::done;
@@ -106,9 +106,10 @@ GateDecision rollout_gate(const Plan& plan, const std::string& self, std::int32_
         if (waves.empty()) continue;
         const auto record = others.find(server.server_id);
         const bool known = record != others.end();
-        const bool done = known && std::all_of(waves.begin(), waves.end(), [&](auto wave) {
-            return progress_of(plan, server, wave, record->second) != Progress::busy;
-        });
+        const bool done =
+            known && std::all_of(waves.begin(), waves.end(), [&](auto wave) {
+                return progress_of(plan, server, wave, record->second) != Progress::busy;
+            });
         if (done) continue;  // what it did stays true when it is lost afterwards
         if (!known || !record->second.alive) ++unreachable;
         else if (busy.empty()) busy = server.server_id;
@@ -116,8 +117,8 @@ GateDecision rollout_gate(const Plan& plan, const std::string& self, std::int32_
     if (!busy.empty()) return {Gate::wait, "waits for server " + busy + ", whose turn is earlier"};
     if (unreachable > plan.rollout.max_unreachable) {
         return {Gate::wait, fmt::format("waits: {} server{} whose turn is earlier cannot be "
-                                        "reached, {} allowed", unreachable,
-                                        unreachable == 1 ? "" : "s",
+                                        "reached, {} allowed",
+                                        unreachable, unreachable == 1 ? "" : "s",
                                         plan.rollout.max_unreachable)};
     }
     return {Gate::go, {}};

@@ -24,7 +24,9 @@ const Role* Root::find(std::string_view name) const {
     return found == roles.end() ? nullptr : &found->second;
 }
 
-Bytes Root::encode() const { return codec::encode(*this); }
+Bytes Root::encode() const {
+    return codec::encode(*this);
+}
 
 Result<Root> Root::decode(std::string_view payload) {
     CLARITY_TRY(auto out, codec::decode<Root>("root", payload, 256U << 10));

@@ -43,7 +43,9 @@ const Member* Roster::find(std::string_view server_id) const {
     return nullptr;
 }
 
-Bytes Roster::encode() const { return codec::encode(*this); }
+Bytes Roster::encode() const {
+    return codec::encode(*this);
+}
 
 Result<Roster> Roster::decode(std::string_view payload) {
     CLARITY_TRY(auto out, codec::decode<Roster>("roster", payload));

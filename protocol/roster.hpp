@@ -9,9 +9,9 @@ namespace clarity {
 
 /// One server of a site, as the coordinator enrolled it.
 struct Member {
-    std::string server_id;  ///< from the inventory; the node's name in every other document
-    std::string hostname;   ///< what people call it
-    PublicKey key;          ///< identity
+    std::string server_id;       ///< from the inventory; the node's name in every other document
+    std::string hostname;        ///< what people call it
+    PublicKey key;               ///< identity
     std::string mesh_endpoint;   ///< "tcp://10.0.0.1:8472"
     std::string swarm_endpoint;  ///< "10.0.0.1:8473"
 };
@@ -30,7 +30,7 @@ struct Roster {
     std::vector<Member> members;
     std::vector<CoordinatorAddress> coordinators;
     std::vector<PublicKey> observers;  ///< operators' keys that may ask nodes for status remotely
-    std::string ca_pem;  ///< the CA of swarm and REST certificates
+    std::string ca_pem;                ///< the CA of swarm and REST certificates
 
     [[nodiscard]] const Member* find(std::string_view server_id) const;
     [[nodiscard]] Bytes encode() const;

@@ -108,7 +108,9 @@ CLARITY_SHA_TARGET void compress(const std::array<State*, N>& states,
 
 #else
 
-bool has_sha_instructions() { return false; }
+bool has_sha_instructions() {
+    return false;
+}
 
 template <std::size_t N>
 void compress(const std::array<State*, N>&, std::array<const std::uint8_t*, N>, std::size_t) {}

@@ -78,11 +78,16 @@ Json artifacts_json(const SiteView& view) {
             auto [at, fresh] = found.try_emplace(held.sha256);
             Json& json = at->second;
             if (fresh) {
-                json = Json{{"artifact", held.artifact}, {"version", held.version},
-                            {"sha256", held.sha256.hex()}, {"size_bytes", held.size_bytes},
-                            {"holders", Json::array()}, {"fetcher", nullptr},
-                            {"wan_bytes", 0U}, {"lan_bytes", 0U},
-                            {"progress", Json::object()}, {"errors", Json::array()}};
+                json = Json{{"artifact", held.artifact},
+                            {"version", held.version},
+                            {"sha256", held.sha256.hex()},
+                            {"size_bytes", held.size_bytes},
+                            {"holders", Json::array()},
+                            {"fetcher", nullptr},
+                            {"wan_bytes", 0U},
+                            {"lan_bytes", 0U},
+                            {"progress", Json::object()},
+                            {"errors", Json::array()}};
             }
             if (held.complete) json["holders"].push_back(server.member.hostname);
             json["wan_bytes"] = json["wan_bytes"].get<std::uint64_t>() + held.wan_bytes;
@@ -121,8 +126,8 @@ Json status_json(const SiteView& view) {
         if (server.record) {
             for (const auto& service : server.record->services) {
                 server_failed = server_failed || service.state == ServiceState::failed;
-                const bool up = service.state == ServiceState::running &&
-                                service.health != Health::unhealthy;
+                const bool up =
+                    service.state == ServiceState::running && service.health != Health::unhealthy;
                 all_running = all_running && (up || service.state == ServiceState::stopped);
             }
         }
@@ -133,14 +138,18 @@ Json status_json(const SiteView& view) {
     const int total = static_cast<int>(view.servers.size());
     return Json{{"site", view.site},
                 {"answered_by", view.answered_by},
-                {"plan", {{"seq", view.plan_seq},
-                          {"digest", view.plan_digest.is_zero() ? "" : view.plan_digest.hex()},
-                          {"environment", view.environment},
-                          {"freshness_s", seconds(view.freshness_ms)}}},
+                {"plan",
+                 {{"seq", view.plan_seq},
+                  {"digest", view.plan_digest.is_zero() ? "" : view.plan_digest.hex()},
+                  {"environment", view.environment},
+                  {"freshness_s", seconds(view.freshness_ms)}}},
                 {"servers", servers},
                 {"artifacts", artifacts_json(view)},
-                {"summary", {{"alive", alive}, {"healthy", healthy}, {"failed", failed},
-                             {"unreachable", total - alive}}}};
+                {"summary",
+                 {{"alive", alive},
+                  {"healthy", healthy},
+                  {"failed", failed},
+                  {"unreachable", total - alive}}}};
 }
 
 }  // namespace clarity

@@ -229,12 +229,9 @@ Result<std::string> issue(const Authority& authority, std::string_view csr_pem,
         return openssl_failed("cannot fill the certificate");
     }
     X509* certificate = out.get();
-    CLARITY_CHECK(add_extension(certificate, ca.get(), NID_basic_constraints,
-                                "critical,CA:FALSE"));
-    CLARITY_CHECK(add_extension(certificate, ca.get(), NID_key_usage,
-                                "critical,digitalSignature"));
-    CLARITY_CHECK(add_extension(certificate, ca.get(), NID_ext_key_usage,
-                                "serverAuth,clientAuth"));
+    CLARITY_CHECK(add_extension(certificate, ca.get(), NID_basic_constraints, "critical,CA:FALSE"));
+    CLARITY_CHECK(add_extension(certificate, ca.get(), NID_key_usage, "critical,digitalSignature"));
+    CLARITY_CHECK(add_extension(certificate, ca.get(), NID_ext_key_usage, "serverAuth,clientAuth"));
     CLARITY_CHECK(add_extension(certificate, ca.get(), NID_subject_key_identifier, "hash"));
     CLARITY_CHECK(add_extension(certificate, ca.get(), NID_authority_key_identifier, "keyid"));
     CLARITY_CHECK(add_extension(certificate, ca.get(), NID_subject_alt_name, sans));
@@ -277,8 +274,8 @@ Result<std::int64_t> expiry_of(std::string_view certificate_pem) {
     const std::unique_ptr<ASN1_TIME, Deleter<ASN1_TIME_free>> epoch(ASN1_TIME_set(nullptr, 0));
     int days = 0;
     int seconds = 0;
-    if (!epoch || ASN1_TIME_diff(&days, &seconds, epoch.get(),
-                                 X509_get0_notAfter(certificate.get())) != 1) {
+    if (!epoch ||
+        ASN1_TIME_diff(&days, &seconds, epoch.get(), X509_get0_notAfter(certificate.get())) != 1) {
         return openssl_failed("cannot read the certificate's validity");
     }
     return static_cast<std::int64_t>(days) * day_s + seconds;

@@ -52,7 +52,9 @@ Digest digest_of(const Digest& previous, const ChainEntry& entry) {
 
 }  // namespace
 
-Bytes HashChain::key_of(std::uint64_t index) const { return prefix_ + big_endian(index); }
+Bytes HashChain::key_of(std::uint64_t index) const {
+    return prefix_ + big_endian(index);
+}
 
 Result<std::unique_ptr<HashChain>> HashChain::open(KeyValueStore& store, std::string prefix) {
     std::unique_ptr<HashChain> out(new HashChain(store, std::move(prefix)));

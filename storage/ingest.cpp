@@ -45,8 +45,7 @@ class Ring {
     Ingest::Space space() {
         std::unique_lock lock(mutex_);
         moved_.wait(lock, [&] { return produced_ - slowest() < buffer_count; });
-        return {buffers_[produced_ % buffer_count].data.get() + filling_,
-                buffer_bytes - filling_};
+        return {buffers_[produced_ % buffer_count].data.get() + filling_, buffer_bytes - filling_};
     }
     void filled(std::size_t size) {
         filling_ += size;
@@ -173,9 +172,8 @@ struct Ingest::State {
         workers.emplace_back([this, only] {
             manifest.piece_layer = hash_pieces(ring, 0, manifest.piece_size_bytes, only);
         });
-        workers.emplace_back([this] {
-            manifest.sha256 = hash_whole_and_chunks(ring, 1, manifest.chunks);
-        });
+        workers.emplace_back(
+            [this] { manifest.sha256 = hash_whole_and_chunks(ring, 1, manifest.chunks); });
     }
     void join() {
         ring.close();
@@ -194,9 +192,8 @@ Result<std::unique_ptr<Ingest>> Ingest::start(std::uint64_t size_bytes,
     if (size_bytes == 0) return fail(Errc::invalid, "an artifact cannot be empty");
     const std::uint32_t piece =
         settings.piece_size_bytes != 0 ? settings.piece_size_bytes : piece_size_for(size_bytes);
-    const std::uint32_t average = settings.chunk_average_bytes != 0
-                                      ? settings.chunk_average_bytes
-                                      : chunk_average_for(size_bytes);
+    const std::uint32_t average = settings.chunk_average_bytes != 0 ? settings.chunk_average_bytes
+                                                                    : chunk_average_for(size_bytes);
     if (!std::has_single_bit(piece) || piece < merkle_block_bytes || piece > 64U << 20) {
         return fail(Errc::invalid, "piece size {} is not a power of two from 16 KiB to 64 MiB",
                     piece);
@@ -214,7 +211,9 @@ Result<std::unique_ptr<Ingest>> Ingest::start(std::uint64_t size_bytes,
     return std::unique_ptr<Ingest>(new Ingest(std::move(state)));
 }
 
-Ingest::Space Ingest::space() { return state_->ring.space(); }
+Ingest::Space Ingest::space() {
+    return state_->ring.space();
+}
 
 Result<void> Ingest::filled(std::size_t size_bytes) {
     auto& state = *state_;

@@ -19,8 +19,12 @@ namespace {
 
 constexpr std::uint64_t open_space_min_bytes = 512U << 10;
 
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+rocksdb::Slice slice(std::string_view bytes) {
+    return {bytes.data(), bytes.size()};
+}
+std::string_view view(const rocksdb::Slice& bytes) {
+    return {bytes.data(), bytes.size()};
+}
 
 Error store_error(const std::string& path, const rocksdb::Status& status) {
     const std::string text = status.ToString();
@@ -29,7 +33,8 @@ Error store_error(const std::string& path, const rocksdb::Status& status) {
                       text.find("quota exceeded") != std::string::npos;
     if (full) {
         return {Errc::no_space, fmt::format("{}: the disk is full: {}; free some space and "
-                                            "restart", path, text)};
+                                            "restart",
+                                            path, text)};
     }
     if (text.find("lock") != std::string::npos && status.IsIOError()) {
         return {Errc::conflict, fmt::format("{}: locked by another process; is a second one of "
@@ -37,12 +42,13 @@ Error store_error(const std::string& path, const rocksdb::Status& status) {
                                             path)};
     }
     if (text.find("Permission denied") != std::string::npos) {
-        return {Errc::denied, fmt::format("{}: {}; check the owner and mode of the folder", path,
-                                          text)};
+        return {Errc::denied,
+                fmt::format("{}: {}; check the owner and mode of the folder", path, text)};
     }
     if (status.IsCorruption()) {
         return {Errc::io, fmt::format("{}: the store is damaged: {}; restore it from a backup or "
-                                      "move the folder away to start anew", path, text)};
+                                      "move the folder away to start anew",
+                                      path, text)};
     }
     return {Errc::io, fmt::format("{}: {}", path, text)};
 }
@@ -169,9 +175,10 @@ Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& pa
     // where it cannot.
     CLARITY_TRY(const auto free, free_space_bytes(path));
     if (free < open_space_min_bytes) {
-        return fail(Errc::no_space, "{}: the disk is full: {} KiB are free, opening the store "
-                    "needs {} KiB; free some space on this file system", path, free >> 10,
-                    open_space_min_bytes >> 10);
+        return fail(Errc::no_space,
+                    "{}: the disk is full: {} KiB are free, opening the store "
+                    "needs {} KiB; free some space on this file system",
+                    path, free >> 10, open_space_min_bytes >> 10);
     }
     rocksdb::DB* db = nullptr;
     const auto status = rocksdb::DB::Open(small_options(), path, &db);

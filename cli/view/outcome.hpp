@@ -12,12 +12,12 @@ enum class ExitCode : int {
     done = 0,
     error = 1,
     usage = 2,
-    pending = 3,      ///< changes pending (plan)
-    failed = 4,       ///< the deployment failed or was rolled back
-    partial = 5,      ///< some servers not reached, or nobody to ask
-    refused = 6,      ///< signature, token or policy refused
+    pending = 3,  ///< changes pending (plan)
+    failed = 4,   ///< the deployment failed or was rolled back
+    partial = 5,  ///< some servers not reached, or nobody to ask
+    refused = 6,  ///< signature, token or policy refused
     timeout = 7,
-    interrupted = 130 ///< Ctrl-C, as every shell expects
+    interrupted = 130  ///< Ctrl-C, as every shell expects
 };
 
 /// The exit code of an error that ends a command.

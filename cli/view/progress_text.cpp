@@ -100,8 +100,8 @@ void ProgressLog::artifact_changes(const ArtifactProgress& artifact,
     auto& told = artifacts_[artifact.name];
     if (!artifact.fetcher.empty() && artifact.fetcher != told.fetcher) {
         told.fetcher = artifact.fetcher;
-        lines.push_back(fmt::format("{}: {} fetches it from the origin", artifact.name,
-                                    artifact.fetcher));
+        lines.push_back(
+            fmt::format("{}: {} fetches it from the origin", artifact.name, artifact.fetcher));
     }
     for (std::size_t i = told.errors; i < artifact.errors.size(); ++i) {
         lines.push_back(fmt::format("{}: error at {}", artifact.name, artifact.errors[i]));
@@ -109,10 +109,10 @@ void ProgressLog::artifact_changes(const ArtifactProgress& artifact,
     told.errors = artifact.errors.size();
     if (artifact.complete()) {
         if (!told.complete) {
-            lines.push_back(fmt::format(
-                "{}: complete at {}, {} over the WAN, {} over the LAN", artifact.name,
-                count_of(artifact.holders, "server"), format_bytes(artifact.wan_bytes),
-                format_bytes(artifact.lan_bytes)));
+            lines.push_back(fmt::format("{}: complete at {}, {} over the WAN, {} over the LAN",
+                                        artifact.name, count_of(artifact.holders, "server"),
+                                        format_bytes(artifact.wan_bytes),
+                                        format_bytes(artifact.lan_bytes)));
         }
         told.complete = true;
         return;
@@ -121,10 +121,10 @@ void ProgressLog::artifact_changes(const ArtifactProgress& artifact,
     const int quarter = static_cast<int>(artifact.fraction * 4);
     if (quarter <= told.quarter || (quarter == 0 && artifact.wan_bytes == 0)) return;
     told.quarter = quarter;
-    auto line = fmt::format("{}: {}% of {}, WAN {} at {}", artifact.name,
-                            static_cast<int>(artifact.fraction * 100),
-                            format_bytes(artifact.size_bytes), format_bytes(artifact.wan_bytes),
-                            format_rate(artifact.wan_rate));
+    auto line =
+        fmt::format("{}: {}% of {}, WAN {} at {}", artifact.name,
+                    static_cast<int>(artifact.fraction * 100), format_bytes(artifact.size_bytes),
+                    format_bytes(artifact.wan_bytes), format_rate(artifact.wan_rate));
     if (artifact.remaining_s) line += ", " + format_duration(*artifact.remaining_s) + " left";
     lines.push_back(std::move(line));
 }

@@ -48,8 +48,8 @@ std::string heading(const Json& status) {
     const auto heard = freshness < 0 ? "never" : format_duration(freshness) + " ago";
     return printable(line) + "\n" +
            printable(fmt::format("answered by {}, which heard from the {} {}",
-                                 central ? "the coordinator" : by,
-                                 central ? "site" : "coordinator", heard)) +
+                                 central ? "the coordinator" : by, central ? "site" : "coordinator",
+                                 heard)) +
            "\n";
 }
 
@@ -66,9 +66,14 @@ std::string server_condition(const Json& server) {
 }
 
 std::string servers_table(const Json& servers, std::size_t width) {
-    Table table({{"SERVER", Align::left, true}, {"STATE"}, {"SEEN", Align::right},
-                 {"BY", Align::left, true}, {"PLAN", Align::right}, {"CONDITION"},
-                 {"SERVICES", Align::right}, {"AGENT"}});
+    Table table({{"SERVER", Align::left, true},
+                 {"STATE"},
+                 {"SEEN", Align::right},
+                 {"BY", Align::left, true},
+                 {"PLAN", Align::right},
+                 {"CONDITION"},
+                 {"SERVICES", Align::right},
+                 {"AGENT"}});
     for (const auto& server : servers) {
         const auto services = list_of(server, "services");
         std::size_t up = 0;
@@ -119,8 +124,11 @@ std::string services_table(const Json& servers, std::size_t width, std::int64_t 
             restarted = restarted || json_or<std::uint64_t>(each, "restarts", 0) > 0;
         }
     }
-    std::vector<Column> columns{{"SERVER", Align::left, true}, {"SERVICE", Align::left, true},
-                                {"VERSION", Align::left, true}, {"STATE"}, {"HEALTH"},
+    std::vector<Column> columns{{"SERVER", Align::left, true},
+                                {"SERVICE", Align::left, true},
+                                {"VERSION", Align::left, true},
+                                {"STATE"},
+                                {"HEALTH"},
                                 {"FOR", Align::right}};
     if (restarted) columns.push_back({"RESTARTS", Align::right});
     Table table(std::move(columns));
@@ -129,8 +137,10 @@ std::string services_table(const Json& servers, std::size_t width, std::int64_t 
             const auto state = text_of(each, "state");
             const auto age = seconds_since(text_of(each, "since"), now_unix_s);
             // The last health check says nothing of what does not run.
-            std::vector<std::string> row{text_of(server, "server"), text_of(each, "artifact"),
-                                         text_of(each, "version"), state,
+            std::vector<std::string> row{text_of(server, "server"),
+                                         text_of(each, "artifact"),
+                                         text_of(each, "version"),
+                                         state,
                                          state == "running" ? text_of(each, "health") : "",
                                          age < 0 ? "" : format_duration(age)};
             if (restarted) {
@@ -147,17 +157,21 @@ std::string held_text(const Json& artifact) {
     const auto progress = json_or<Json>(artifact, "progress", Json::object());
     const auto holders = list_of(artifact, "holders").size();
     double least = 1;
-    for (const auto& each : progress) least = std::min(least, each.is_number() ? each.get<double>()
-                                                                               : 0.0);
+    for (const auto& each : progress)
+        least = std::min(least, each.is_number() ? each.get<double>() : 0.0);
     auto text = fmt::format("{} of {}", holders, std::max(progress.size(), holders));
     if (holders < progress.size()) text += fmt::format(", {}%", static_cast<int>(least * 100));
     return text;
 }
 
 std::string artifacts_table(const Json& artifacts, std::size_t width) {
-    Table table({{"ARTIFACT", Align::left, true}, {"VERSION", Align::left, true},
-                 {"SIZE", Align::right}, {"WAN", Align::right}, {"LAN", Align::right},
-                 {"HELD BY"}, {"FETCHER", Align::left, true}});
+    Table table({{"ARTIFACT", Align::left, true},
+                 {"VERSION", Align::left, true},
+                 {"SIZE", Align::right},
+                 {"WAN", Align::right},
+                 {"LAN", Align::right},
+                 {"HELD BY"},
+                 {"FETCHER", Align::left, true}});
     for (const auto& each : artifacts) {
         table.add({text_of(each, "artifact"), text_of(each, "version"),
                    format_bytes(json_or<std::uint64_t>(each, "size_bytes", 0)),
@@ -188,8 +202,8 @@ std::string remarks(const Json& status, std::size_t width) {
     }
     for (const auto& artifact : list_of(status, "artifacts")) {
         for (const auto& each : list_of(artifact, "errors")) {
-            if (each.is_string()) add(text_of(artifact, "artifact") + ": " +
-                                      each.get<std::string>());
+            if (each.is_string())
+                add(text_of(artifact, "artifact") + ": " + each.get<std::string>());
         }
     }
     return lines.empty() ? "" : "\n" + lines;
@@ -213,8 +227,11 @@ std::size_t change_count(const Json& answer) {
 }
 
 std::string changes_text(const Json& answer, std::size_t width_max) {
-    Table table({{"SERVER", Align::left, true}, {"SERVICE", Align::left, true}, {"ACTION"},
-                 {"FROM", Align::left, true}, {"TO", Align::left, true},
+    Table table({{"SERVER", Align::left, true},
+                 {"SERVICE", Align::left, true},
+                 {"ACTION"},
+                 {"FROM", Align::left, true},
+                 {"TO", Align::left, true},
                  {"REASON", Align::left, true}});
     for (const auto& each : list_of(answer, "changes")) {
         if (text_of(each, "action") == "none") continue;
@@ -247,7 +264,9 @@ std::string deployment_text(const Json& deployment, std::size_t width_max) {
                                      json_or<std::uint64_t>(deployment, "seq", 0),
                                      text_of(deployment, "state"))) +
                "\n";
-    Table table({{"SERVER", Align::left, true}, {"PLAN", Align::right}, {"CONDITION"},
+    Table table({{"SERVER", Align::left, true},
+                 {"PLAN", Align::right},
+                 {"CONDITION"},
                  {"SERVICES", Align::left, true}});
     for (const auto& server : list_of(deployment, "servers")) {
         // Those that run are counted; the others are why somebody looks here.
@@ -260,8 +279,7 @@ std::string deployment_text(const Json& deployment, std::size_t width_max) {
             }
             auto name = text_of(each, "artifact");
             if (name.empty()) name = text_of(each, "name");
-            services += ", " + name + "@" + text_of(each, "version") + " " +
-                        text_of(each, "state");
+            services += ", " + name + "@" + text_of(each, "version") + " " + text_of(each, "state");
         }
         services = fmt::format("{} running", running) + services;
         auto name = text_of(server, "hostname");

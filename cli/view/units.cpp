@@ -23,7 +23,9 @@ std::string scaled(double value, const char* suffix) {
 
 }  // namespace
 
-std::string format_bytes(std::uint64_t bytes) { return scaled(static_cast<double>(bytes), ""); }
+std::string format_bytes(std::uint64_t bytes) {
+    return scaled(static_cast<double>(bytes), "");
+}
 
 std::string format_rate(double bytes_per_s) {
     if (!std::isfinite(bytes_per_s) || bytes_per_s < 0) bytes_per_s = 0;

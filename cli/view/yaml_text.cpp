@@ -8,8 +8,8 @@ namespace clarity::cli {
 namespace {
 
 bool is_plain(std::string_view text) {
-    constexpr std::array<std::string_view, 12> words = {
-        "true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "~"};
+    constexpr std::array<std::string_view, 12> words = {"true", "false", "null", "yes", "no",  "on",
+                                                        "off",  "y",     "n",    "nan", "inf", "~"};
     if (text.empty() || text.size() > 200) return false;
     const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
     // Starting with a letter or a slash, it is neither a number, a date nor an indicator.
@@ -33,7 +33,9 @@ std::string scalar(const Json& json) {
     return to_text(json);
 }
 
-bool is_block(const Json& json) { return json.is_structured() && !json.empty(); }
+bool is_block(const Json& json) {
+    return json.is_structured() && !json.empty();
+}
 
 void write(std::string& out, const Json& json, std::size_t indent);
 

@@ -72,8 +72,8 @@ std::vector<Change> diff_plans(const Plan* previous, const Plan& next,
         const auto host = hostname_of(hostnames, server.server_id);
         const auto add = [&](const Service& service, Action action, const std::string& from,
                              const std::string& to, std::string reason) {
-            out.push_back({server.server_id, host, service.name, action, from, to,
-                           std::move(reason)});
+            out.push_back(
+                {server.server_id, host, service.name, action, from, to, std::move(reason)});
         };
         for (const auto& service : server.services) {
             const auto* old = find(before, service.name);
@@ -117,8 +117,8 @@ std::vector<ArtifactNeed> artifacts_of(const Plan& plan,
             const bool twice = std::any_of(out.begin(), out.end(), [&](const ArtifactNeed& need) {
                 return need.sha256 == m.sha256;
             });
-            out.push_back({m.artifact, m.version, m.sha256, m.size_bytes,
-                           twice || (held && held(m.sha256))});
+            out.push_back(
+                {m.artifact, m.version, m.sha256, m.size_bytes, twice || (held && held(m.sha256))});
             break;
         }
     }

@@ -27,8 +27,8 @@ class Planner {
             const auto* member = input_.roster.find(server->id);
             if (member == nullptr) {
                 if (warnings_ != nullptr) {
-                    warnings_->push_back(fmt::format("server {} is not enrolled and is left out",
-                                                     server->hostname));
+                    warnings_->push_back(
+                        fmt::format("server {} is not enrolled and is left out", server->hostname));
                 }
                 continue;
             }
@@ -82,8 +82,8 @@ class Planner {
     Bytes seal(const Member& member, std::string_view plain) {
         auto sealed = seal_to(member.key, plain);
         if (sealed) return *std::move(sealed);
-        faults_.add(Errc::invalid, fmt::format("server {}: its key in the roster is broken",
-                                               member.hostname));
+        faults_.add(Errc::invalid,
+                    fmt::format("server {}: its key in the roster is broken", member.hostname));
         return {};
     }
 
@@ -99,8 +99,7 @@ class Planner {
             service.manifest = known->digest;
             check_type(service, known->manifest);
             check_network(server, service);
-            service.config_fingerprint =
-                fingerprint(input_.fingerprint_key, service, open.config);
+            service.config_fingerprint = fingerprint(input_.fingerprint_key, service, open.config);
             service.sealed_config = seal(member, open.config.encode());
             decoded_[known->digest] = &known->manifest;
             out.services.push_back(std::move(service));
@@ -124,7 +123,8 @@ class Planner {
         if (manifest.type == service.type) return;
         faults_.add(Errc::invalid,
                     fmt::format("{}@{} is of type {} in artifacts/registry.yml, but its manifest "
-                                "says {}", service.name, service.version, name_of(service.type),
+                                "says {}",
+                                service.name, service.version, name_of(service.type),
                                 name_of(manifest.type)));
     }
 
@@ -141,8 +141,8 @@ class Planner {
             if (port.internal == port.external) continue;
             faults_.add(Errc::invalid,
                         fmt::format("{} on {}: internal port {} must equal external {} on the "
-                                    "host's network", service.name, server.hostname, port.internal,
-                                    port.external));
+                                    "host's network",
+                                    service.name, server.hostname, port.internal, port.external));
         }
     }
 
@@ -159,8 +159,8 @@ class Planner {
                     }
                     faults_.add(Errc::denied,
                                 fmt::format("{} would go back from {} to {}: allow the downgrade, "
-                                            "or roll back", service.name, old.version,
-                                            service.version));
+                                            "or roll back",
+                                            service.name, old.version, service.version));
                 }
             }
         }

@@ -33,8 +33,8 @@ std::optional<std::int32_t> latest_wave(const std::vector<ServerPlan>& servers,
     std::optional<std::int32_t> out;
     for (const auto& server : servers) {
         for (const auto& service : server.services) {
-            if (service.name == name) out = std::max(out.value_or(service.priority),
-                                                     service.priority);
+            if (service.name == name)
+                out = std::max(out.value_or(service.priority), service.priority);
         }
     }
     return out;
@@ -61,8 +61,9 @@ void order_services(const PlannerInput& input, const std::map<Digest, const Mani
     bool changed = true;
     for (std::size_t round = 0; changed; ++round) {
         if (round > services + 1) {
-            return faults.add(Errc::invalid, "dependencies go round in a circle between the "
-                                             "inventory and the artifacts' manifests");
+            return faults.add(Errc::invalid,
+                              "dependencies go round in a circle between the "
+                              "inventory and the artifacts' manifests");
         }
         changed = false;
         for (auto& server : servers) {
@@ -96,8 +97,9 @@ void order_services(const PlannerInput& input, const std::map<Digest, const Mani
                 }
             }
             if (placed.size() == before) {
-                return faults.add(Errc::invalid, "dependencies go round in a circle between the "
-                                                 "inventory and the artifacts' manifests");
+                return faults.add(Errc::invalid,
+                                  "dependencies go round in a circle between the "
+                                  "inventory and the artifacts' manifests");
             }
         }
     }

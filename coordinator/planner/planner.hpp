@@ -60,8 +60,8 @@ struct Change {
     std::string server;  ///< hostname
     std::string service;
     Action action = Action::add;
-    std::string from;    ///< version before; empty for add
-    std::string to;      ///< version after; empty for remove
+    std::string from;  ///< version before; empty for add
+    std::string to;    ///< version after; empty for remove
     std::string reason;
 };
 

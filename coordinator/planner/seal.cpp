@@ -28,8 +28,10 @@ class Canonical {
 class Resolver {
   public:
     Resolver(const PlannerInput& input, const inventory::Server& server, Faults& faults)
-        : scope_(input.inventory.scope(server, input.environment)), input_(input),
-          server_(server), faults_(faults) {}
+        : scope_(input.inventory.scope(server, input.environment)),
+          input_(input),
+          server_(server),
+          faults_(faults) {}
 
     std::string sealed(const inventory::Text& text) { return run(text, input_.secret); }
 

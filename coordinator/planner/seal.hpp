@@ -37,8 +37,7 @@ struct OpenService {
                                  const ServiceConfig& config);
 /// Sets `after` from dependencies on the same server and raises priorities so that nothing is to
 /// run in an earlier wave than what it depends on.
-void order_services(const PlannerInput& input,
-                    const std::map<Digest, const Manifest*>& manifests,
+void order_services(const PlannerInput& input, const std::map<Digest, const Manifest*>& manifests,
                     std::vector<ServerPlan>& servers, Faults& faults);
 
 }  // namespace clarity::planner

@@ -144,8 +144,8 @@ void Deployment::Impl::act(const std::string& action, const std::string& service
     auto& each = found->second;
     const auto type = each.entry.installed->service.type;
     if (action == "logs") {
-        const auto lines = static_cast<std::uint32_t>(
-            std::clamp(std::atoi(argument.c_str()), 0, 1000));
+        const auto lines =
+            static_cast<std::uint32_t>(std::clamp(std::atoi(argument.c_str()), 0, 1000));
         in_background(
             [this, type, service, lines]() -> Result<std::string> {
                 CLARITY_TRY(auto* driver, driver_for(type));
@@ -159,11 +159,12 @@ void Deployment::Impl::act(const std::string& action, const std::string& service
             return done(fail(Errc::conflict, "{} is being worked on: try again", service));
         }
         auto later = std::make_shared<boost::asio::steady_timer>(io, busy_retry);
-        later->async_wait([self = weak_from_this(), later, action, service, argument, done,
-                           tries_left](auto) {
-            const auto alive = self.lock();
-            if (alive && !alive->ended) alive->act(action, service, argument, done, tries_left - 1);
-        });
+        later->async_wait(
+            [self = weak_from_this(), later, action, service, argument, done, tries_left](auto) {
+                const auto alive = self.lock();
+                if (alive && !alive->ended)
+                    alive->act(action, service, argument, done, tries_left - 1);
+            });
         return;
     }
     if (action == "start") {
@@ -174,8 +175,8 @@ void Deployment::Impl::act(const std::string& action, const std::string& service
         return done(std::string("started"));
     }
     if (action != "stop" && action != "restart") {
-        return done(fail(Errc::invalid, "unknown action \"{}\": use start, stop, restart or logs",
-                         action));
+        return done(
+            fail(Errc::invalid, "unknown action \"{}\": use start, stop, restart or logs", action));
     }
     if (!next_step(each.entry.step, Event::hold) && each.entry.step != Step::held) {
         return done(fail(Errc::conflict, "{} is being deployed: try again later", service));
@@ -210,7 +211,9 @@ Deployment::Deployment(boost::asio::io_context& io, DeploySettings settings, Key
     impl_->begin();
 }
 
-Deployment::~Deployment() { impl_->end(); }
+Deployment::~Deployment() {
+    impl_->end();
+}
 
 void Deployment::apply(const Plan& plan, const std::map<Digest, Manifest>& manifests) {
     impl_->apply(plan, manifests);

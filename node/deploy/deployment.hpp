@@ -23,21 +23,21 @@ struct DeploySettings {
     std::string service_root;   ///< unpacked artifacts; empty = <state_dir>/services
     std::string agent_program;  ///< for `supervise SPEC`; empty = /proc/self/exe
     std::string docker_socket = "/var/run/docker.sock";
-    std::string service_manager = "auto";  ///< auto | systemd | builtin
-    std::uint32_t workers = 4;             ///< threads for blocking work
-    std::uint32_t reconcile_ms = 2000;     ///< how often drivers are looked at
-    std::uint32_t watch_poll_ms = 250;     ///< how often a start is looked at
-    std::uint32_t stop_grace_ms = 10'000;  ///< before a service is killed
-    std::uint32_t heal_backoff_min_ms = 1000;    ///< first try again, doubled each time
+    std::string service_manager = "auto";      ///< auto | systemd | builtin
+    std::uint32_t workers = 4;                 ///< threads for blocking work
+    std::uint32_t reconcile_ms = 2000;         ///< how often drivers are looked at
+    std::uint32_t watch_poll_ms = 250;         ///< how often a start is looked at
+    std::uint32_t stop_grace_ms = 10'000;      ///< before a service is killed
+    std::uint32_t heal_backoff_min_ms = 1000;  ///< first try again, doubled each time
     std::uint32_t heal_backoff_max_ms = 60'000;
-    std::uint32_t retry_backoff_min_ms = 30'000;  ///< of a failed deployment with nothing to go
-    std::uint32_t retry_backoff_max_ms = 600'000; ///< back to
+    std::uint32_t retry_backoff_min_ms = 30'000;   ///< of a failed deployment with nothing to go
+    std::uint32_t retry_backoff_max_ms = 600'000;  ///< back to
 };
 
 /// What the engine asks of its owner; all called on the Asio loop.
 struct DeployCallbacks {
     std::function<void(const Manifest&)> need_artifact;  ///< may be called again for the same
-    std::function<void()> changed;         ///< services(), settled(), failed() or notices()
+    std::function<void()> changed;             ///< services(), settled(), failed() or notices()
     std::function<void(const Digest&)> pin;    ///< this artifact runs or a rollback needs it
     std::function<void(const Digest&)> unpin;  ///< neither holds any more
 };

@@ -16,17 +16,17 @@ namespace clarity {
 /// A service in memory: its journal entry and what only matters while this process runs.
 struct Live {
     JournalEntry entry;
-    bool busy = false;                ///< a job of its runs
-    std::optional<Event> interrupt;   ///< came while busy; goes before the job's result
+    bool busy = false;                         ///< a job of its runs
+    std::optional<Event> interrupt;            ///< came while busy; goes before the job's result
     std::optional<ServiceVersion> new_target;  ///< with interrupt replace
     std::uint64_t new_seq = 0;
-    bool storing = false;             ///< its end is being journalled; busy as well
-    bool asked = false;               ///< need_artifact was called in this step
+    bool storing = false;  ///< its end is being journalled; busy as well
+    bool asked = false;    ///< need_artifact was called in this step
     std::optional<Error> artifact_error;
     std::optional<StartWatcher> watcher;
-    std::int64_t not_before_ms = 0;   ///< backoff, on the steady clock
+    std::int64_t not_before_ms = 0;  ///< backoff, on the steady clock
     std::uint32_t attempts = 0;
-    bool blocked = false;             ///< waits for something that will not come in this plan
+    bool blocked = false;  ///< waits for something that will not come in this plan
     ServiceState state = ServiceState::waiting;
     Health health = Health::unknown;
     std::uint32_t restarts = 0;
@@ -74,8 +74,7 @@ struct Deployment::Impl : std::enable_shared_from_this<Deployment::Impl> {
     void recall_if_asked();
     void refresh_pins();
     void discard_unused(const JournalEntry& entry, const ServiceVersion& old);
-    [[nodiscard]] std::int64_t backoff(std::uint32_t attempts, std::int64_t low,
-                                       std::int64_t high);
+    [[nodiscard]] std::int64_t backoff(std::uint32_t attempts, std::int64_t low, std::int64_t high);
     [[nodiscard]] ServiceStatus status_of(const Live& live) const;
     void changed();
 
@@ -122,13 +121,14 @@ struct Deployment::Impl : std::enable_shared_from_this<Deployment::Impl> {
 template <class Work, class Then>
 void Deployment::Impl::in_background(Work work, Then then) {
     // A raw pointer is safe in the job: end() waits for the pool before the engine goes.
-    pool->post([self = weak_from_this(), this, work = std::move(work),
-                then = std::move(then)]() mutable {
-        auto result = std::make_shared<decltype(work())>(work());
-        io.post([self, result, then = std::move(then)]() mutable {
-            if (const auto alive = self.lock(); alive && !alive->ended) then(std::move(*result));
+    pool->post(
+        [self = weak_from_this(), this, work = std::move(work), then = std::move(then)]() mutable {
+            auto result = std::make_shared<decltype(work())>(work());
+            io.post([self, result, then = std::move(then)]() mutable {
+                if (const auto alive = self.lock(); alive && !alive->ended)
+                    then(std::move(*result));
+            });
         });
-    });
 }
 
 }  // namespace clarity

@@ -23,9 +23,9 @@ Result<Instance> Deployment::Impl::instance_of(const ServiceVersion& version,
     if (!version.service.sealed_config.empty()) {
         auto plain = identity.open_sealed(version.service.sealed_config);
         if (!plain) {
-            return fail_within("configuration of " + version.service.name +
-                                   " is not sealed to this server's key",
-                               std::move(plain));
+            return fail_within(
+                "configuration of " + version.service.name + " is not sealed to this server's key",
+                std::move(plain));
         }
         CLARITY_TRY(out.config, ServiceConfig::decode(*plain));
     }
@@ -72,9 +72,7 @@ Result<void> Deployment::Impl::effect(const Job& job) {
     CLARITY_TRY(const auto instance, instance_of(version, job.artifact_path));
     CLARITY_TRY(auto* driver, driver_for(version.service.type));
     switch (job.step) {
-        case validate:
-            CLARITY_CHECK(driver->probe());
-            return driver->validate(instance);
+        case validate: CLARITY_CHECK(driver->probe()); return driver->validate(instance);
         case prepare:
         case back_prepare: return driver->prepare(instance);
         case configure:

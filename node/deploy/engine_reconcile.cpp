@@ -27,8 +27,8 @@ void Deployment::Impl::tick() {
         next_reconcile_ms = now + settings.reconcile_ms;
         for (auto& [name, each] : live) reconcile(each);
     }
-    const auto wait = std::min<std::int64_t>({idle_tick_ms, settings.reconcile_ms,
-                                              settings.watch_poll_ms});
+    const auto wait =
+        std::min<std::int64_t>({idle_tick_ms, settings.reconcile_ms, settings.watch_poll_ms});
     timer.expires_after(std::chrono::milliseconds(std::max<std::int64_t>(wait, 5)));
     timer.async_wait([self = weak_from_this()](auto error) {
         if (const auto alive = self.lock(); alive && !error) alive->tick();
@@ -127,11 +127,13 @@ void Deployment::Impl::on_observed(Live& each, Result<Observation> seen,
     }
     if (again) {
         move(each, Event::exited, entry.step == Step::failed ? entry.detail : each.seen_detail);
-        each.not_before_ms = steady_ms_now() + (each.attempts == 0 ? 0 : backoff(
-            each.attempts, settings.heal_backoff_min_ms, settings.heal_backoff_max_ms));
+        each.not_before_ms =
+            steady_ms_now() + (each.attempts == 0
+                                   ? 0
+                                   : backoff(each.attempts, settings.heal_backoff_min_ms,
+                                             settings.heal_backoff_max_ms));
         ++each.attempts;
-        log::info("service {}: does not run ({}); starting it again", entry.name,
-                  each.seen_detail);
+        log::info("service {}: does not run ({}); starting it again", entry.name, each.seen_detail);
         advance(each);
     }
     const auto after = status_of(each);
@@ -150,8 +152,8 @@ void Deployment::Impl::recall_if_asked() {
             !entry.target || entry.deployed_seq != plan->seq || entry.plan_seq != plan->seq) {
             continue;
         }
-        const auto decision = rollout_gate(*plan, settings.server_id,
-                                           entry.target->service.priority, known_site());
+        const auto decision =
+            rollout_gate(*plan, settings.server_id, entry.target->service.priority, known_site());
         if (decision.gate != Gate::back) continue;
         entry.good = std::exchange(entry.previous, std::nullopt);
         entry.failed = true;
@@ -164,8 +166,8 @@ void Deployment::Impl::refresh_pins() {
     for (const auto& [name, each] : live) {
         const auto& entry = each.entry;
         if (entry.step == Step::gone) continue;
-        for (const auto* version : {&entry.target, &entry.good, &entry.previous,
-                                    &entry.installed, &each.new_target}) {
+        for (const auto* version :
+             {&entry.target, &entry.good, &entry.previous, &entry.installed, &each.new_target}) {
             if (*version) wanted.insert((*version)->sha256);
         }
     }

@@ -93,8 +93,8 @@ std::map<std::string, RecordSummary> Deployment::Impl::known_site() const {
 }
 
 bool Deployment::Impl::gate_open(Live& each) {
-    const auto decision = rollout_gate(*plan, settings.server_id,
-                                       each.entry.target->service.priority, known_site());
+    const auto decision =
+        rollout_gate(*plan, settings.server_id, each.entry.target->service.priority, known_site());
     if (decision.gate == Gate::go) return true;
     each.entry.detail = decision.reason;
     each.blocked = decision.gate != Gate::wait;
@@ -158,10 +158,9 @@ void Deployment::Impl::run_step(Live& each) {
     each.busy = true;
     const auto name = each.entry.name;
     const auto step = each.entry.step;
-    in_background([this, job] { return effect(job); },
-                  [this, name, step](Result<void> result) {
-                      finish_step(name, step, std::move(result));
-                  });
+    in_background(
+        [this, job] { return effect(job); },
+        [this, name, step](Result<void> result) { finish_step(name, step, std::move(result)); });
 }
 
 void Deployment::Impl::finish_step(const std::string& name, Step step, Result<void> result) {
@@ -205,8 +204,9 @@ void Deployment::Impl::failed_step(Live& each, const Error& error) {
             }
         }
         move(each, Event::error, error.message);
-        each.not_before_ms = steady_ms_now() + backoff(each.attempts++, settings.heal_backoff_min_ms,
-                                                       settings.heal_backoff_max_ms);
+        each.not_before_ms =
+            steady_ms_now() +
+            backoff(each.attempts++, settings.heal_backoff_min_ms, settings.heal_backoff_max_ms);
         return;
     }
     entry.failed = true;
@@ -235,9 +235,9 @@ void Deployment::Impl::arrived(Live& each) {
         each.state = entry.finished ? ServiceState::stopped : ServiceState::running;
         each.attempts = 0;
     } else {
-        each.not_before_ms = steady_ms_now() + backoff(each.attempts++,
-                                                       settings.retry_backoff_min_ms,
-                                                       settings.retry_backoff_max_ms);
+        each.not_before_ms =
+            steady_ms_now() +
+            backoff(each.attempts++, settings.retry_backoff_min_ms, settings.retry_backoff_max_ms);
     }
     if (plan) entry.plan_seq = plan->seq;
     store(each);
@@ -307,8 +307,9 @@ void Deployment::Impl::on_sample(Live& each, Result<WatchSample> sample) {
     each.entry.finished = !back && sample->seen.state != RunState::running;
     each.health = Health::healthy;
     move(each, Event::ok, back ? each.entry.detail : why);
-    if (back) each.entry.detail += fmt::format(" (version {} runs again)",
-                                               each.entry.good->service.version);
+    if (back)
+        each.entry.detail +=
+            fmt::format(" (version {} runs again)", each.entry.good->service.version);
     arrived(each);
     advance_all();
 }

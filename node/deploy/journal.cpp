@@ -89,8 +89,8 @@ std::string instance_key(const Service& service, const Digest& sha256) {
     json["command"] = service.command;
     for (const auto& each : service.ports) json["ports"].push_back({each.internal, each.external});
     for (const auto& each : service.volumes) {
-        json["volumes"].push_back({each.host_path, each.container_path,
-                                   each.read_only ? "ro" : "rw"});
+        json["volumes"].push_back(
+            {each.host_path, each.container_path, each.read_only ? "ro" : "rw"});
     }
     json["network"] = service.network;
     json["user"] = service.user;
@@ -110,13 +110,13 @@ Result<void> Journal::erase(const std::string& name) {
 
 std::map<std::string, JournalEntry> Journal::load(std::vector<std::string>& problems) {
     std::map<std::string, JournalEntry> out;
-    const auto scanned = store_.scan(journal_prefix, [&](std::string_view key,
-                                                         std::string_view value) {
-        auto entry = JournalEntry::decode(value);
-        if (entry) out.emplace(entry->name, std::move(*entry));
-        else problems.push_back(std::string(key) + ": " + entry.error().message);
-        return true;
-    });
+    const auto scanned =
+        store_.scan(journal_prefix, [&](std::string_view key, std::string_view value) {
+            auto entry = JournalEntry::decode(value);
+            if (entry) out.emplace(entry->name, std::move(*entry));
+            else problems.push_back(std::string(key) + ": " + entry.error().message);
+            return true;
+        });
     if (!scanned) problems.push_back(scanned.error().message);
     return out;
 }

@@ -26,8 +26,8 @@ struct JournalEntry {
     std::optional<ServiceVersion> good;       ///< ran well last: where a failure returns to
     std::optional<ServiceVersion> previous;   ///< the good one before it: for a site-wide return
     std::optional<ServiceVersion> installed;  ///< what was last set up on the host
-    bool failed = false;   ///< the target failed
-    bool finished = false; ///< it ended as it should (a one-shot)
+    bool failed = false;                      ///< the target failed
+    bool finished = false;                    ///< it ended as it should (a one-shot)
     std::string detail;
     std::int64_t since_unix_ms = 0;
     std::uint64_t plan_seq = 0;      ///< the plan it was last brought to

@@ -147,7 +147,9 @@ constexpr auto names = std::to_array<std::pair<Step, std::string_view>>({
 
 }  // namespace
 
-std::span<const Transition> transitions() { return table; }
+std::span<const Transition> transitions() {
+    return table;
+}
 
 std::optional<Step> next_step(Step from, Event event) {
     for (const auto& each : table) {

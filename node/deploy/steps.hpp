@@ -9,15 +9,15 @@ namespace clarity {
 /// Where a service is. Journalled by name before the step's effect: after a kill the step is done
 /// again.
 enum class Step {
-    wait,       ///< for its wave's turn and for the services it comes after
+    wait,  ///< for its wave's turn and for the services it comes after
     validate,
-    artifact,   ///< for its bytes
-    prepare,    ///< unpack or load, beside what runs
+    artifact,  ///< for its bytes
+    prepare,   ///< unpack or load, beside what runs
     configure,
     stop_old,
     set_up,
     start,
-    watch,      ///< the start is looked at until it is stable
+    watch,  ///< the start is looked at until it is stable
     running,
     heal,       ///< ended though it should run: being started again, with backoff
     back_stop,  ///< the new version failed: return to the last good one

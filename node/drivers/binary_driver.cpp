@@ -19,8 +19,8 @@ bool is_program(const std::string& path) {
 }
 
 std::string find_in_path(const std::string& name) {
-    for (const char* dir : {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/",
-                            "/sbin/", "/bin/"}) {
+    for (const char* dir :
+         {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"}) {
         if (is_program(dir + name)) return dir + name;
     }
     return {};

@@ -29,8 +29,8 @@ class BuiltinManager final : public ServiceManager {
 
     Result<void> start(const std::string& service) override {
         if (shim(service)) return {};
-        auto end = run_process({program_, "supervise", dir(service) + "/spec.json"},
-                               shim_start_timeout);
+        auto end =
+            run_process({program_, "supervise", dir(service) + "/spec.json"}, shim_start_timeout);
         if (!end) return fail_within("start the supervisor of " + service, std::move(end));
         if (end->exit_code != 0) {
             if (shim(service)) return {};  // another call was faster

@@ -28,16 +28,17 @@ bool make_dir(const std::string& path) {
     return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST;
 }
 
-std::string quota(std::uint32_t percent) { return std::to_string(period_us * percent / 100); }
+std::string quota(std::uint32_t percent) {
+    return std::to_string(period_us * percent / 100);
+}
 
 void one_v1(const char* controller, const std::string& name, const char* file,
             const std::string& value, CgroupLimits& out) {
     const auto dir = std::string(base) + "/" + controller + "/" + name;
     if (!is_dir(std::string(base) + "/" + controller) || !make_dir(dir) ||
         !put(dir + "/" + file, value)) {
-        out.notices.push_back(
-            fmt::format("no {} limit: this host's {} control group cannot be used", controller,
-                        controller));
+        out.notices.push_back(fmt::format(
+            "no {} limit: this host's {} control group cannot be used", controller, controller));
         return;
     }
     out.procs.push_back(dir + "/cgroup.procs");
@@ -77,8 +78,8 @@ CgroupLimits make_cgroup(const std::string& name, std::uint64_t memory_max_bytes
                 good = good && put(dir + "/memory.max", std::to_string(memory_max_bytes));
             }
             if (cpu_percent_max != 0) {
-                good = good && put(dir + "/cpu.max", quota(cpu_percent_max) + " " +
-                                                         std::to_string(period_us));
+                good = good && put(dir + "/cpu.max",
+                                   quota(cpu_percent_max) + " " + std::to_string(period_us));
             }
             if (good) out.procs.push_back(dir + "/cgroup.procs");
             else out.notices.emplace_back("no memory or CPU limit: control group refused");

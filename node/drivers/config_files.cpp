@@ -66,15 +66,19 @@ Result<void> check_config(const ServiceConfig& config) {
                         file.path);
         }
         if ((file.mode & ~0777U) != 0) {
-            return fail(Errc::invalid, "configuration file {}: mode {:o} has more than "
-                        "permissions", file.path, file.mode);
+            return fail(Errc::invalid,
+                        "configuration file {}: mode {:o} has more than "
+                        "permissions",
+                        file.path, file.mode);
         }
     }
     for (const auto& [name, value] : config.env) {
         if (name.empty() || name.find_first_of("=\n \t") != std::string::npos ||
             name.find('\0') != std::string::npos || value.find('\0') != std::string::npos) {
-            return fail(Errc::invalid, "environment variable \"{}\" has a name or value that no "
-                        "process can have", name);
+            return fail(Errc::invalid,
+                        "environment variable \"{}\" has a name or value that no "
+                        "process can have",
+                        name);
         }
     }
     return {};

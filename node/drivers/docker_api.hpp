@@ -23,8 +23,7 @@ class DockerApi {
     /// Loads a `docker save` or OCI archive; the image's reference or id as the engine names it.
     [[nodiscard]] Result<std::string> load_image(const std::string& archive_path) const;
     /// Last lines of a container's output, stream headers taken out.
-    [[nodiscard]] Result<std::string> logs(const std::string& container,
-                                           std::uint32_t lines) const;
+    [[nodiscard]] Result<std::string> logs(const std::string& container, std::uint32_t lines) const;
 
   private:
     std::string socket_;

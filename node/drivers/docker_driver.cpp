@@ -57,8 +57,8 @@ class DockerDriver final : public Driver {
             return fail(Errc::invalid, "network \"{}\": use host or bridge", service.network);
         }
         for (const auto& each : service.volumes) {
-            if (each.host_path.empty() || each.host_path[0] != '/' ||
-                each.container_path.empty() || each.container_path[0] != '/') {
+            if (each.host_path.empty() || each.host_path[0] != '/' || each.container_path.empty() ||
+                each.container_path[0] != '/') {
                 return fail(Errc::invalid, "volume {}:{}: give absolute paths", each.host_path,
                             each.container_path);
             }
@@ -99,9 +99,9 @@ class DockerDriver final : public Driver {
         const auto image = image_of(instance);
         if (!image) return fail(Errc::not_found, "no image of {}", instance.service.name);
         CLARITY_CHECK(delete_container(instance.service.name));
-        auto made = api_.call("POST", "/containers/create?name=" +
-                                          url_encode(container(instance.service.name)),
-                              body_of(instance, *image));
+        auto made = api_.call(
+            "POST", "/containers/create?name=" + url_encode(container(instance.service.name)),
+            body_of(instance, *image));
         if (!made) return tl::unexpected<Error>(std::move(made).error());
         return {};
     }
@@ -150,8 +150,8 @@ class DockerDriver final : public Driver {
         const auto state = json_or<Json>(*answer, "State", Json::object());
         const auto status = json_or<std::string>(state, "Status", "");
         const auto config = json_or<Json>(*answer, "Config", Json::object());
-        out.key = json_or<std::string>(json_or<Json>(config, "Labels", Json::object()), label_key,
-                                       "");
+        out.key =
+            json_or<std::string>(json_or<Json>(config, "Labels", Json::object()), label_key, "");
         out.state = status == "running" || status == "paused" ? RunState::running
                     : status == "restarting"                  ? RunState::waiting
                                                               : RunState::stopped;
@@ -160,9 +160,9 @@ class DockerDriver final : public Driver {
         out.started_unix_ms = time_from(json_or<std::string>(state, "StartedAt", ""));
         const auto error = json_or<std::string>(state, "Error", "");
         if (out.state != RunState::running) {
-            out.detail = error.empty() ? fmt::format("Docker: {}, exit code {}", status,
-                                                     out.exit_code)
-                                       : "Docker: " + error;
+            out.detail = error.empty()
+                             ? fmt::format("Docker: {}, exit code {}", status, out.exit_code)
+                             : "Docker: " + error;
         }
         if (status == "paused") out.drift.emplace_back("container is paused");
         for (auto& line : files_.drift(service)) out.drift.push_back(std::move(line));
@@ -192,8 +192,7 @@ class DockerDriver final : public Driver {
         return settings_.state_dir + "/docker-files/" + service;
     }
     [[nodiscard]] std::string config_path(const Instance& instance, std::size_t index) const {
-        return config_dir(instance.service.name) + "/" + instance.key + "/" +
-               std::to_string(index);
+        return config_dir(instance.service.name) + "/" + instance.key + "/" + std::to_string(index);
     }
     /// Id of the image loaded from this very artifact.
     [[nodiscard]] std::optional<std::string> image_of(const Instance& instance) const {
@@ -217,7 +216,8 @@ class DockerDriver final : public Driver {
         if (!service.command.empty()) body["Cmd"] = service.command;
         if (!service.user.empty()) body["User"] = service.user;
         body["Env"] = Json::array();
-        for (const auto& [key, value] : instance.config.env) body["Env"].push_back(key + "=" + value);
+        for (const auto& [key, value] : instance.config.env)
+            body["Env"].push_back(key + "=" + value);
         Json labels;
         labels["orchestrix.server"] = settings_.node_id;
         labels["orchestrix.service"] = service.name;
@@ -234,12 +234,11 @@ class DockerDriver final : public Driver {
                                     (each.read_only ? ":ro" : ""));
         }
         for (std::size_t i = 0; i < instance.config.files.size(); ++i) {
-            host["Binds"].push_back(config_path(instance, i) + ":" +
-                                    instance.config.files[i].path);
+            host["Binds"].push_back(config_path(instance, i) + ":" + instance.config.files[i].path);
         }
         const bool never = service.restart == RestartPolicy::never;
         Json restart;
-        restart["Name"] = never ? "no"
+        restart["Name"] = never                                          ? "no"
                           : service.restart == RestartPolicy::on_failure ? "on-failure"
                           : service.autostart                            ? "unless-stopped"
                                                                          : "on-failure";

@@ -29,18 +29,18 @@ enum class RunState {
     stopped,  ///< set up, not running; `exit_code` tells how it ended
     waiting,  ///< its manager is about to start it again (backoff)
     running,
-    failed,   ///< its manager gave up
+    failed,  ///< its manager gave up
 };
 
 [[nodiscard]] std::string_view name_of(RunState state);
 
 struct Observation {
     RunState state = RunState::absent;
-    std::string key;  ///< Instance::key of what is set up; empty when unknown
+    std::string key;             ///< Instance::key of what is set up; empty when unknown
     std::uint32_t restarts = 0;  ///< by its manager since it was started
     std::int64_t started_unix_ms = 0;
-    int exit_code = 0;   ///< of the last exit; 128 + signal when killed by one
-    std::string detail;  ///< one line for people
+    int exit_code = 0;               ///< of the last exit; 128 + signal when killed by one
+    std::string detail;              ///< one line for people
     std::vector<std::string> drift;  ///< what differs from how it was set up
 };
 
@@ -86,10 +86,10 @@ class Driver {
 
 /// Places and choices of this host.
 struct DriverSettings {
-    std::string node_id;       ///< server id; keeps agents on one machine apart
-    std::string state_dir;     ///< our own folder: container definitions, specs, logs
-    std::string service_root;  ///< unpacked artifacts: <service_root>/<name>/<version>
-    std::string agent_program; ///< runs `supervise SPEC`; empty = /proc/self/exe
+    std::string node_id;        ///< server id; keeps agents on one machine apart
+    std::string state_dir;      ///< our own folder: container definitions, specs, logs
+    std::string service_root;   ///< unpacked artifacts: <service_root>/<name>/<version>
+    std::string agent_program;  ///< runs `supervise SPEC`; empty = /proc/self/exe
     std::string docker_socket = "/var/run/docker.sock";
     std::string service_manager = "auto";  ///< auto | systemd | builtin
     std::uint64_t unpacked_max_bytes = 64ULL << 30;

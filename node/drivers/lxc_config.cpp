@@ -12,9 +12,9 @@ namespace clarity {
 namespace {
 
 constexpr std::array<std::string_view, 14> allowed = {
-    "lxc.init.cmd",   "lxc.init.uid",  "lxc.init.gid",   "lxc.init.cwd", "lxc.environment",
-    "lxc.signal.",    "lxc.cap.drop",  "lxc.cap.keep",   "lxc.arch",     "lxc.autodev",
-    "lxc.tty.max",    "lxc.pty.max",   "lxc.prlimit.",   "lxc.no_new_privs"};
+    "lxc.init.cmd", "lxc.init.uid", "lxc.init.gid", "lxc.init.cwd",    "lxc.environment",
+    "lxc.signal.",  "lxc.cap.drop", "lxc.cap.keep", "lxc.arch",        "lxc.autodev",
+    "lxc.tty.max",  "lxc.pty.max",  "lxc.prlimit.", "lxc.no_new_privs"};
 
 std::string trimmed(std::string_view text) {
     const auto from = text.find_first_not_of(" \t\r");
@@ -115,8 +115,10 @@ Taken take_artifact_lines(const std::string& config, bool own_command) {
 Result<void> check_container(const Instance& instance) {
     const auto& service = instance.service;
     if (service.network == "bridge" && ::access("/sys/class/net/lxcbr0", F_OK) != 0) {
-        return fail(Errc::unavailable, "no bridge lxcbr0 on this host: set it up or use network "
-                    "host for {}", service.name);
+        return fail(Errc::unavailable,
+                    "no bridge lxcbr0 on this host: set it up or use network "
+                    "host for {}",
+                    service.name);
     }
     if (!service.network.empty() && service.network != "host" && service.network != "bridge") {
         return fail(Errc::invalid, "network \"{}\": use host or bridge", service.network);
@@ -171,9 +173,9 @@ Result<ContainerConfig> container_config(const Instance& instance, const Contain
                             each.read_only ? "ro," : "");
     }
     for (const auto& each : plan.mounts) {
-        text += fmt::format("lxc.mount.entry = {} {} none {}bind,create=file 0 0\n",
-                            fstab(each.from), fstab(each.to.substr(1)),
-                            each.read_only ? "ro," : "");
+        text +=
+            fmt::format("lxc.mount.entry = {} {} none {}bind,create=file 0 0\n", fstab(each.from),
+                        fstab(each.to.substr(1)), each.read_only ? "ro," : "");
     }
     text += limits(service);
     return out;

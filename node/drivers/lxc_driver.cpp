@@ -94,8 +94,8 @@ class LxcDriver final : public Driver {
         if (auto text = read_file(dir + "/config", config_max_bytes)) plan.from_artifact = *text;
         CLARITY_TRY(const auto made, container_config(instance, plan));
         CLARITY_CHECK(make_dirs(lxc_path_ + "/" + service.name, 0700));
-        CLARITY_CHECK(write_file_atomic(lxc_path_ + "/" + service.name + "/config", made.text,
-                                        0600));
+        CLARITY_CHECK(
+            write_file_atomic(lxc_path_ + "/" + service.name + "/config", made.text, 0600));
         CLARITY_CHECK(check_container_config(lxc_path_, service.name));
         ProcessSpec spec;
         spec.service = service.name;
@@ -178,8 +178,7 @@ class LxcDriver final : public Driver {
     }
     /// A folder per instance: what still runs keeps seeing its own files.
     [[nodiscard]] std::string config_path(const Instance& instance, std::size_t index) const {
-        return config_dir(instance.service.name) + "/" + instance.key + "/" +
-               std::to_string(index);
+        return config_dir(instance.service.name) + "/" + instance.key + "/" + std::to_string(index);
     }
     /// The first error line of liblxc's log, without time and source.
     static std::string first_reason(const std::string& log) {

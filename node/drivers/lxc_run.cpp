@@ -29,8 +29,8 @@ int run_container(const std::string& lxc_path, const std::string& name,
     std::vector<char*> arguments;
     for (const auto& each : argv) arguments.push_back(const_cast<char*>(each.c_str()));
     arguments.push_back(nullptr);
-    const bool started = container->start(container.get(), 0,
-                                          argv.empty() ? nullptr : arguments.data());
+    const bool started =
+        container->start(container.get(), 0, argv.empty() ? nullptr : arguments.data());
     const int status = container->error_num;
     if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
     if (WEXITSTATUS(status) != 0) return WEXITSTATUS(status);
@@ -61,6 +61,8 @@ Result<void> check_container_config(const std::string& lxc_path, const std::stri
     return {};
 }
 
-std::string_view lxc_version() { return lxc_get_version(); }
+std::string_view lxc_version() {
+    return lxc_get_version();
+}
 
 }  // namespace clarity

@@ -58,8 +58,8 @@ Result<ProcessEnd> run_process(const std::vector<std::string>& argv,
     for (const auto& each : argv) arguments.push_back(const_cast<char*>(each.c_str()));
     arguments.push_back(nullptr);
     pid_t pid = 0;
-    const int error = ::posix_spawn(&pid, argv[0].c_str(), &actions, &attributes,
-                                    arguments.data(), environ);
+    const int error =
+        ::posix_spawn(&pid, argv[0].c_str(), &actions, &attributes, arguments.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     ::close(pipe_fds[1]);

@@ -12,11 +12,11 @@ namespace clarity {
 /// A process to keep running: what a unit file or a supervisor's specification says.
 struct ProcessSpec {
     std::string service;
-    std::string key;  ///< Instance::key, given back by observe()
+    std::string key;                ///< Instance::key, given back by observe()
     std::vector<std::string> argv;  ///< argv[0] is an absolute path
     std::map<std::string, std::string> env;
-    std::string directory;  ///< working directory; empty = "/"
-    std::string user;       ///< empty = the agent's own
+    std::string directory;           ///< working directory; empty = "/"
+    std::string user;                ///< empty = the agent's own
     std::vector<std::string> after;  ///< services that start before it when the host starts
     RestartPolicy restart = RestartPolicy::always;
     bool autostart = true;
@@ -26,9 +26,9 @@ struct ProcessSpec {
     std::uint32_t backoff_min_ms = 500;
     std::uint32_t backoff_max_ms = 60'000;
     std::uint64_t log_max_bytes = 8U << 20;  ///< per file; one rotated file is kept
-    int stop_signal = 15;        ///< asks it to end; SIGKILL follows
-    std::string lxc_path;        ///< set: run the LXC container `lxc_name` of this lxcpath;
-    std::string lxc_name;        ///< argv is then its init, empty = as its configuration says
+    int stop_signal = 15;                    ///< asks it to end; SIGKILL follows
+    std::string lxc_path;  ///< set: run the LXC container `lxc_name` of this lxcpath;
+    std::string lxc_name;  ///< argv is then its init, empty = as its configuration says
 };
 
 /// Keeps processes of services running: systemd, or our own shim where there is none. Blocking,

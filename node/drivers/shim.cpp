@@ -203,9 +203,8 @@ void Shim::become_child(int report, const Identity* user) {
     }
     rlimit files{spec_.open_files_max, spec_.open_files_max};
     ::setrlimit(RLIMIT_NOFILE, &files);
-    if (user != nullptr &&
-        (::initgroups(user->name.c_str(), user->gid) != 0 || ::setgid(user->gid) != 0 ||
-         ::setuid(user->uid) != 0)) {
+    if (user != nullptr && (::initgroups(user->name.c_str(), user->gid) != 0 ||
+                            ::setgid(user->gid) != 0 || ::setuid(user->uid) != 0)) {
         give_up("switch to user " + spec_.user);
     }
     ::umask(022);

@@ -42,17 +42,22 @@ class Bus {
     void enable(const std::string& unit) {
         bool carries = false;
         Changes changes;
-        manager_->callMethod("EnableUnitFiles").onInterface(manager_interface)
-            .withArguments(std::vector{unit}, false, true).storeResultsTo(carries, changes);
+        manager_->callMethod("EnableUnitFiles")
+            .onInterface(manager_interface)
+            .withArguments(std::vector{unit}, false, true)
+            .storeResultsTo(carries, changes);
     }
     void disable(const std::string& unit) {
         Changes changes;
-        manager_->callMethod("DisableUnitFiles").onInterface(manager_interface)
-            .withArguments(std::vector{unit}, false).storeResultsTo(changes);
+        manager_->callMethod("DisableUnitFiles")
+            .onInterface(manager_interface)
+            .withArguments(std::vector{unit}, false)
+            .storeResultsTo(changes);
     }
     void start(const std::string& unit) {
         try {  // so that its restarts are counted from now on
-            manager_->callMethod("ResetFailedUnit").onInterface(manager_interface)
+            manager_->callMethod("ResetFailedUnit")
+                .onInterface(manager_interface)
                 .withArguments(unit);
         } catch (const sdbus::Error&) {  // not loaded: nothing to reset
         }
@@ -67,12 +72,15 @@ class Bus {
         }
     }
     bool ended(const std::string& unit) {
-        const auto state = proxy_of(unit)->getProperty("ActiveState").onInterface(unit_interface)
+        const auto state = proxy_of(unit)
+                               ->getProperty("ActiveState")
+                               .onInterface(unit_interface)
                                .get<std::string>();
         return state == "inactive" || state == "failed";
     }
     void kill(const std::string& unit) {
-        manager_->callMethod("KillUnit").onInterface(manager_interface)
+        manager_->callMethod("KillUnit")
+            .onInterface(manager_interface)
             .withArguments(unit, std::string("all"), std::int32_t{9});
     }
     void observe(const std::string& unit, Observation& out) {
@@ -105,14 +113,18 @@ class Bus {
 
     std::unique_ptr<sdbus::IProxy> proxy_of(const std::string& unit) {
         sdbus::ObjectPath path;
-        manager_->callMethod("LoadUnit").onInterface(manager_interface).withArguments(unit)
+        manager_->callMethod("LoadUnit")
+            .onInterface(manager_interface)
+            .withArguments(unit)
             .storeResultsTo(path);
         return sdbus::createProxy(*connection_, bus_name, path);
     }
     void job(const char* method, const std::string& unit) {
         sdbus::ObjectPath made;
-        manager_->callMethod(method).onInterface(manager_interface)
-            .withArguments(unit, std::string("replace")).storeResultsTo(made);
+        manager_->callMethod(method)
+            .onInterface(manager_interface)
+            .withArguments(unit, std::string("replace"))
+            .storeResultsTo(made);
     }
 };
 
@@ -130,12 +142,11 @@ class SystemdManager final : public ServiceManager {
         CLARITY_TRY(const auto env, systemd::environment_text(spec.env));
         CLARITY_CHECK(make_dirs(env_root_, 0700));
         systemd::UnitPlace place{node_id_, env_file(spec.service), 0};
-        CLARITY_CHECK(call("ask for its version", [&](Bus& bus) {
-            place.version = bus.version();
-        }));
+        CLARITY_CHECK(
+            call("ask for its version", [&](Bus& bus) { place.version = bus.version(); }));
         CLARITY_CHECK(write_file_atomic(place.env_file, env, 0600));
-        CLARITY_CHECK(write_file_atomic(unit_file(spec.service),
-                                        systemd::unit_text(spec, place), 0644));
+        CLARITY_CHECK(
+            write_file_atomic(unit_file(spec.service), systemd::unit_text(spec, place), 0644));
         return call("define " + spec.service, [&](Bus& bus) {
             bus.disable(unit(spec.service));  // an older definition may have been enabled
             bus.enable(unit(spec.service));
@@ -186,9 +197,8 @@ class SystemdManager final : public ServiceManager {
         if (!systemd::is_untouched(*text)) {
             out.drift.push_back("unit file " + unit_file(service) + " changed on disk");
         }
-        CLARITY_CHECK(call("look at " + service, [&](Bus& bus) {
-            bus.observe(unit(service), out);
-        }));
+        CLARITY_CHECK(
+            call("look at " + service, [&](Bus& bus) { bus.observe(unit(service), out); }));
         return out;
     }
 

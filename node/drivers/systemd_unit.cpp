@@ -11,7 +11,9 @@ namespace {
 constexpr std::string_view key_line = "\nX-OrchestrixKey=";
 constexpr std::string_view sum_line = "# sha256 ";
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+bool is_control(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
 
 /// A value that is taken whole: only specifiers are expanded in it.
 std::string plain(const std::string& text) {
@@ -39,8 +41,11 @@ std::string quoted(const std::string& text, bool first) {
 bool is_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         const auto lead = static_cast<unsigned char>(text[i]);
-        const std::size_t size = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2
-                                 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
+        const std::size_t size = lead < 0x80         ? 1
+                                 : (lead >> 5) == 6  ? 2
+                                 : (lead >> 4) == 14 ? 3
+                                 : (lead >> 3) == 30 ? 4
+                                                     : 0;
         if (size == 0 || i + size > text.size()) return false;
         for (std::size_t k = 1; k < size; ++k) {
             if ((static_cast<unsigned char>(text[i + k]) >> 6) != 2) return false;
@@ -62,8 +67,8 @@ const char* restart_word(RestartPolicy policy) {
 
 std::string limits_text(const ProcessSpec& spec, int version) {
     const auto first_ms = std::max<std::uint32_t>(spec.backoff_min_ms, 1000);
-    std::string text = fmt::format("Restart={}\nRestartSec={}ms\n", restart_word(spec.restart),
-                                   first_ms);
+    std::string text =
+        fmt::format("Restart={}\nRestartSec={}ms\n", restart_word(spec.restart), first_ms);
     if (version >= 254) {
         text += fmt::format("RestartSteps=8\nRestartMaxDelaySec={}ms\n",
                             std::max(spec.backoff_max_ms, first_ms));
@@ -80,10 +85,9 @@ std::string limits_text(const ProcessSpec& spec, int version) {
 std::string unit_name(const std::string& node_id, const std::string& service) {
     std::string name;
     for (const char c : service) {  // + and ~ may be in a service's name, not in a unit's
-        const bool fits = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' ||
-                          c == '_' || c == '-';
-        name += fits ? std::string(1, c)
-                     : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        const bool fits =
+            std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
+        name += fits ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
     return "orchestrix-" + sha256(node_id).hex().substr(0, 8) + "-" + name + ".service";
 }
@@ -96,15 +100,19 @@ Result<std::string> environment_text(const std::map<std::string, std::string>& e
                                return c < 0x80 && (std::isalnum(c) != 0 || c == '_');
                            });
         if (!named) {
-            return fail(Errc::invalid, "environment variable \"{}\": systemd takes letters, digits "
-                        "and _ only, and no digit first", name);
+            return fail(Errc::invalid,
+                        "environment variable \"{}\": systemd takes letters, digits "
+                        "and _ only, and no digit first",
+                        name);
         }
         const bool fits = std::none_of(value.begin(), value.end(), [](char c) {
             return is_control(c) && c != '\n' && c != '\t';
         });
         if (!fits || !is_utf8(value)) {
-            return fail(Errc::invalid, "environment variable {}: systemd takes UTF-8 text without "
-                        "control characters; put this value into a file", name);
+            return fail(Errc::invalid,
+                        "environment variable {}: systemd takes UTF-8 text without "
+                        "control characters; put this value into a file",
+                        name);
         }
         text += name + "=\"";
         for (const char c : value) {

@@ -129,8 +129,7 @@ Result<void> unpack_archive(const std::string& path, const std::string& folder,
     const auto reader = open_reader(path);
     if (!reader) return fail(Errc::invalid, "{}: not an archive that can be read", path);
     const Writer writer(archive_write_disk_new());
-    int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM |
-                ARCHIVE_EXTRACT_SECURE_NODOTDOT;
+    int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_SECURE_NODOTDOT;
     if (::geteuid() == 0) {
         flags |= ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR |
                  ARCHIVE_EXTRACT_FFLAGS;

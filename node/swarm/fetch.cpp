@@ -21,7 +21,9 @@ std::int64_t now_us() {
                std::chrono::steady_clock::now().time_since_epoch())
         .count();
 }
-std::int64_t now_ms() { return now_us() / 1000; }
+std::int64_t now_ms() {
+    return now_us() / 1000;
+}
 
 /// Sleeps; false when asked to stop.
 bool pause_us(std::int64_t time_us, const std::stop_token& stop) {
@@ -40,7 +42,9 @@ Fetch::Fetch(Input input, FetchHooks hooks)
       hooks_(std::move(hooks)),
       thread_([this](std::stop_token stop) { run(std::move(stop)); }) {}
 
-Fetch::~Fetch() { stop(); }
+Fetch::~Fetch() {
+    stop();
+}
 
 std::string Fetch::what() const {
     return in_.manifest->artifact + "@" + in_.manifest->version;
@@ -202,11 +206,11 @@ void Fetch::take_piece(std::uint32_t piece) {
 void Fetch::refuse_piece(std::uint32_t piece) {
     ++wrong_;
     postponed_.insert(piece);
-    wrong_error_ = Error{
-        Errc::invalid,
-        fmt::format("{}: piece {} from repository {} ({}) is not what the publisher signed: "
-                    "refused, offered to nobody; publish the file again or correct it there",
-                    what(), piece, repositories_[reading_]->id(), paths_[reading_])};
+    wrong_error_ =
+        Error{Errc::invalid,
+              fmt::format("{}: piece {} from repository {} ({}) is not what the publisher signed: "
+                          "refused, offered to nobody; publish the file again or correct it there",
+                          what(), piece, repositories_[reading_]->id(), paths_[reading_])};
     hooks_.on_warning(*wrong_error_);
     if (repositories_.size() > 1) {
         source_ = (reading_ + 1) % repositories_.size();

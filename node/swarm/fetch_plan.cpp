@@ -6,8 +6,8 @@ std::optional<PieceRun> next_run(const std::vector<bool>& own, const std::vector
                                  const std::set<std::uint32_t>& in_flight,
                                  const std::set<std::uint32_t>& postponed) {
     const auto wanted = [&](std::uint32_t piece) {
-        return !own[piece] && !(piece < held.size() && held[piece]) &&
-               !in_flight.contains(piece) && !postponed.contains(piece);
+        return !own[piece] && !(piece < held.size() && held[piece]) && !in_flight.contains(piece) &&
+               !postponed.contains(piece);
     };
     const auto count = static_cast<std::uint32_t>(own.size());
     PieceRun run;

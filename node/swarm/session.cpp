@@ -334,7 +334,9 @@ void TorrentSession::ask_stats() {
                                          lt::torrent_handle::query_name);
 }
 
-std::uint16_t TorrentSession::port() const { return impl_->session->ssl_listen_port(); }
+std::uint16_t TorrentSession::port() const {
+    return impl_->session->ssl_listen_port();
+}
 
 std::shared_ptr<TorrentSession::Link> TorrentSession::link(const Digest& sha256) const {
     const auto found = impl_->torrents.find(sha256.hex());

@@ -232,8 +232,8 @@ std::vector<FetchClaim> Swarm::Impl::claims() const {
     std::vector<FetchClaim> out;
     for (const auto& [sha256, item] : items_) {
         if (!item.fetch) continue;
-        out.push_back({sha256, item.claim_since_unix_ms, item.counters->pieces.load(),
-                       item.rate_bytes_s});
+        out.push_back(
+            {sha256, item.claim_since_unix_ms, item.counters->pieces.load(), item.rate_bytes_s});
     }
     return out;
 }
@@ -249,27 +249,44 @@ Swarm::~Swarm() = default;
 
 Result<std::unique_ptr<Swarm>> Swarm::start(boost::asio::io_context& loop, SwarmSettings settings,
                                             ArtifactCache& cache, SwarmCallbacks callbacks) {
-    auto impl =
-        std::make_shared<Impl>(loop, std::move(settings), cache, std::move(callbacks));
+    auto impl = std::make_shared<Impl>(loop, std::move(settings), cache, std::move(callbacks));
     CLARITY_CHECK(impl->start());
     return std::unique_ptr<Swarm>(new Swarm(std::move(impl)));
 }
 
-void Swarm::set_peers(std::vector<SwarmPeer> peers) { impl_->set_peers(std::move(peers)); }
-void Swarm::set_site(SiteClaims site) { impl_->set_site(std::move(site)); }
+void Swarm::set_peers(std::vector<SwarmPeer> peers) {
+    impl_->set_peers(std::move(peers));
+}
+void Swarm::set_site(SiteClaims site) {
+    impl_->set_site(std::move(site));
+}
 void Swarm::set_repositories(RepositorySet repositories) {
     impl_->set_repositories(std::move(repositories));
 }
-void Swarm::set_fetching(bool allowed) { impl_->set_fetching(allowed); }
+void Swarm::set_fetching(bool allowed) {
+    impl_->set_fetching(allowed);
+}
 void Swarm::want(const Manifest& manifest, std::string correlation_id,
                  std::vector<std::string> candidates) {
     impl_->want(manifest, std::move(correlation_id), std::move(candidates));
 }
-void Swarm::seed(const Manifest& manifest) { impl_->seed(manifest); }
-void Swarm::forget(const Digest& sha256) { impl_->forget(sha256); }
-std::vector<Holding> Swarm::holdings() const { return impl_->holdings(); }
-std::vector<FetchClaim> Swarm::claims() const { return impl_->claims(); }
-std::size_t Swarm::connections() const { return impl_->connections(); }
-std::uint16_t Swarm::port() const { return impl_->port(); }
+void Swarm::seed(const Manifest& manifest) {
+    impl_->seed(manifest);
+}
+void Swarm::forget(const Digest& sha256) {
+    impl_->forget(sha256);
+}
+std::vector<Holding> Swarm::holdings() const {
+    return impl_->holdings();
+}
+std::vector<FetchClaim> Swarm::claims() const {
+    return impl_->claims();
+}
+std::size_t Swarm::connections() const {
+    return impl_->connections();
+}
+std::uint16_t Swarm::port() const {
+    return impl_->port();
+}
 
 }  // namespace clarity

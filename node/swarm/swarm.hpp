@@ -27,18 +27,18 @@ struct SwarmSettings {
     std::string private_key_pem;          ///< PKCS#8 of the identity key
     std::string ca_pem;                   ///< the site CA: Roster::ca_pem; part of every infohash
 
-    std::uint64_t wan_rate_limit_bytes_s = 0;      ///< from origins, all fetches together; 0 = none
-    std::uint64_t upload_limit_bytes_s = 0;        ///< to all peers together; 0 = none
-    std::uint64_t download_limit_bytes_s = 0;      ///< from all peers together; 0 = none
+    std::uint64_t wan_rate_limit_bytes_s = 0;  ///< from origins, all fetches together; 0 = none
+    std::uint64_t upload_limit_bytes_s = 0;    ///< to all peers together; 0 = none
+    std::uint64_t download_limit_bytes_s = 0;  ///< from all peers together; 0 = none
     std::uint32_t connections_max = 200;
-    std::uint32_t fetches_max = 2;                 ///< artifacts pulled from origins at once
-    std::uint64_t unwritten_max_bytes = 64U << 20; ///< pieces from an origin waiting for the disk
+    std::uint32_t fetches_max = 2;                  ///< artifacts pulled from origins at once
+    std::uint64_t unwritten_max_bytes = 64U << 20;  ///< pieces from an origin waiting for the disk
 
     std::int64_t fetch_delay_ms = 2000;   ///< election: rank r waits r times this for a claim
     std::int64_t hearing_ms = 3000;       ///< after a start: for the records of all the others
     std::int64_t fetch_stall_ms = 10000;  ///< a fetcher without progress for so long is passed over
     std::int64_t holder_patience_ms = 30000;  ///< a complete copy at the site that does not arrive
-    std::int64_t retry_min_ms = 500;      ///< after a cut connection; doubles, with jitter
+    std::int64_t retry_min_ms = 500;          ///< after a cut connection; doubles, with jitter
     std::int64_t retry_max_ms = 30000;
     std::int64_t error_backoff_min_ms = 15000;  ///< after an error that was reported; doubles
     std::int64_t error_backoff_max_ms = 600000;

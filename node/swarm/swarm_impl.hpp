@@ -66,8 +66,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::vector<bool> have;
         std::uint32_t have_count = 0;
         std::vector<std::uint32_t> unmarked;  ///< pieces the cache's index does not know yet
-        std::shared_ptr<swarm::FetchCounters> counters =
-            std::make_shared<swarm::FetchCounters>();
+        std::shared_ptr<swarm::FetchCounters> counters = std::make_shared<swarm::FetchCounters>();
         std::uint64_t lan_base_bytes = 0;  ///< of torrents before this one
         std::uint64_t lan_bytes = 0;       ///< of this torrent
         std::size_t peers = 0;
@@ -84,7 +83,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         bool error_passing = false;  ///< gone as soon as bytes come again
         bool troubled = false;       ///< libtorrent stopped it while the file was moved
         std::uint32_t troubles = 0;  ///< of the complete file's torrent
-        std::uint32_t errors = 0;  ///< reported in a row
+        std::uint32_t errors = 0;    ///< reported in a row
         std::int64_t retry_ms = 0;
     };
 
@@ -104,7 +103,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     std::map<Digest, Item> items_;
     std::map<std::uint64_t, std::unique_ptr<swarm::Fetch>> ending_;  ///< stopped, winding down
     std::uint64_t fetch_ids_ = 0;
-    swarm::CountsByArtifact stored_counts_;              ///< as on disk
+    swarm::CountsByArtifact stored_counts_;  ///< as on disk
     bool closing_ = false;
     bool change_due_ = false;
     bool change_now_ = false;

@@ -13,8 +13,8 @@ constexpr std::uint32_t troubles_max = 20;
 
 Swarm::Impl::Item& Swarm::Impl::make_item(const Manifest& manifest) {
     const election::Settings settings{settings_.fetch_delay_ms, settings_.fetch_stall_ms};
-    auto& item = items_.try_emplace(manifest.sha256, manifest, settings, settings_.server_id)
-                     .first->second;
+    auto& item =
+        items_.try_emplace(manifest.sha256, manifest, settings, settings_.server_id).first->second;
     if (const auto found = stored_counts_.find(manifest.sha256); found != stored_counts_.end()) {
         item.counters->wan_bytes = found->second.wan_bytes;
         item.lan_base_bytes = found->second.lan_bytes;
@@ -69,8 +69,8 @@ void Swarm::Impl::prepare(Item& item) {
         auto path = cache_.begin(*manifest, swarm_now_unix_ms() / 1000);
         auto have = cache_.pieces(manifest->sha256);
         const auto complete = cache_.find(manifest->sha256);
-        post([sha256 = manifest->sha256, generation, path = std::move(path),
-              have = std::move(have), complete](Impl& self) {
+        post([sha256 = manifest->sha256, generation, path = std::move(path), have = std::move(have),
+              complete](Impl& self) {
             Item* found = self.find(sha256, generation);
             if (found == nullptr) return;
             if (complete) {
@@ -105,9 +105,8 @@ void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
     if (!torrent) return failed(item, torrent.error());
     item.dialled.clear();
     const bool incomplete = item.phase == Phase::running;
-    const auto added =
-        session_->add(item.manifest->sha256, *torrent, path, item.have,
-                      incomplete ? endpoints_for(item) : std::vector<std::string>{});
+    const auto added = session_->add(item.manifest->sha256, *torrent, path, item.have,
+                                     incomplete ? endpoints_for(item) : std::vector<std::string>{});
     if (!added) failed(item, added.error());
 }
 
@@ -240,9 +239,8 @@ void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
         session_->clear_trouble(item.manifest->sha256);
     }
     item.troubled = false;
-    log::info_for(item.correlation_id,
-                  "swarm: {}@{} is here: {} bytes, {} from origins", item.manifest->artifact,
-                  item.manifest->version, item.manifest->size_bytes,
+    log::info_for(item.correlation_id, "swarm: {}@{} is here: {} bytes, {} from origins",
+                  item.manifest->artifact, item.manifest->version, item.manifest->size_bytes,
                   item.counters->wan_bytes.load());
     save_counters();
     changed(true);
@@ -289,12 +287,10 @@ std::vector<std::string> Swarm::Impl::endpoints_for(const Item& item) const {
 void Swarm::Impl::dial(Item& item) {
     if (item.phase != Phase::running) return;
     const auto endpoints = endpoints_for(item);
-    const bool news = std::any_of(endpoints.begin(), endpoints.end(), [&](const auto& each) {
-        return !item.dialled.contains(each);
-    });
+    const bool news = std::any_of(endpoints.begin(), endpoints.end(),
+                                  [&](const auto& each) { return !item.dialled.contains(each); });
     const auto now = swarm_now_ms();
-    const bool due =
-        item.peers < endpoints.size() && now - item.dialled_ms >= dial_interval_ms;
+    const bool due = item.peers < endpoints.size() && now - item.dialled_ms >= dial_interval_ms;
     if (!news && !due) return;
     item.dialled_ms = now;
     item.dialled.insert(endpoints.begin(), endpoints.end());

@@ -9,8 +9,12 @@ namespace {
 
 constexpr std::size_t ca_max_bytes = 64U << 10;
 
-Bytes text(std::string_view value) { return fmt::format("{}:{}", value.size(), value); }
-Bytes number(std::uint64_t value) { return fmt::format("i{}e", value); }
+Bytes text(std::string_view value) {
+    return fmt::format("{}:{}", value.size(), value);
+}
+Bytes number(std::uint64_t value) {
+    return fmt::format("i{}e", value);
+}
 
 }  // namespace
 
@@ -31,8 +35,8 @@ Result<TorrentFile> make_torrent(const Manifest& manifest, const std::string& ca
                        text(root.view()) + "e";
     const Bytes info = "d" + text("file tree") + "d" + text(out.name) + "d" + text("") + file +
                        "ee" + text("meta version") + number(2) + text("name") + text(out.name) +
-                       text("piece length") + number(manifest.piece_size_bytes) +
-                       text("ssl-cert") + text(ca_pem) + "e";
+                       text("piece length") + number(manifest.piece_size_bytes) + text("ssl-cert") +
+                       text(ca_pem) + "e";
     out.info_hash = sha256(info);
     // A file of one piece has no layer: its root says it all.
     Bytes layers = "d";

@@ -8,9 +8,9 @@ namespace clarity::swarm {
 
 /// An artifact as a BitTorrent v2 torrent (BEP 52) over TLS.
 struct TorrentFile {
-    std::string name;       ///< SHA-256 of the artifact in hex: also the file's name on disk
-    Digest info_hash;       ///< SHA-256 of the info dictionary
-    Bytes bytes;            ///< the .torrent, bencoded, piece layers included
+    std::string name;  ///< SHA-256 of the artifact in hex: also the file's name on disk
+    Digest info_hash;  ///< SHA-256 of the info dictionary
+    Bytes bytes;       ///< the .torrent, bencoded, piece layers included
 };
 
 /// Pure and deterministic: the same manifest and CA give the same bytes on every node, so that all

@@ -91,7 +91,7 @@ inline int on_headers_complete(http_parser* parser) noexcept {
         const bool waits = ctx.m_header.has_field(restinio::http_field::expect);
         if (!waits && parser->content_length <= discard_max_bytes) return 0;
         parser->flags |= F_CONNECTION_CLOSE;  // what follows is no request
-        return 1;  // the request is complete without its body
+        return 1;                             // the request is complete without its body
     } catch (const std::exception&) {
         return -1;
     }

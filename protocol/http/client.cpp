@@ -121,8 +121,8 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) 
     }
     transfer.head_bytes += size;
     if (transfer.head_bytes > head_bytes_max) {
-        transfer.stop({Errc::invalid, fmt::format("the answer's headers are over {} bytes",
-                                                  head_bytes_max)});
+        transfer.stop(
+            {Errc::invalid, fmt::format("the answer's headers are over {} bytes", head_bytes_max)});
         return 0;
     }
     if (const auto colon = line.find(':'); colon != std::string_view::npos) {
@@ -157,8 +157,7 @@ int on_progress(void* context, curl_off_t, curl_off_t down, curl_off_t, curl_off
         transfer.moved_at = now;
     }
     if (now - transfer.moved_at < std::chrono::milliseconds(transfer.request.stall_ms)) return 0;
-    transfer.stop({Errc::timeout,
-                   fmt::format("no byte for {} ms", transfer.request.stall_ms)});
+    transfer.stop({Errc::timeout, fmt::format("no byte for {} ms", transfer.request.stall_ms)});
     return 1;
 }
 
@@ -224,8 +223,7 @@ void set_limits(CURL* handle, const HttpRequest& request) {
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
                      static_cast<long>(request.connect_timeout_ms));
     curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_ms));
-    curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT,
-                     static_cast<long>(request.low_speed_bytes_s));
+    curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(request.low_speed_bytes_s));
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.low_speed_s));
     const bool safe = request.method == "GET" || request.method == "HEAD";
     if (safe && request.redirects_max != 0) {
@@ -266,9 +264,9 @@ Result<void> set_up(CURL* handle, Transfer& transfer, const List& headers) {
         curl_easy_setopt(handle, CURLOPT_PASSWORD, request.password.c_str());
     }
     if (request.range_first || request.range_last) {
-        const std::string range = fmt::format(
-            "{}-{}", request.range_first.value_or(0),
-            request.range_last ? std::to_string(*request.range_last) : "");
+        const std::string range =
+            fmt::format("{}-{}", request.range_first.value_or(0),
+                        request.range_last ? std::to_string(*request.range_last) : "");
         curl_easy_setopt(handle, CURLOPT_RANGE, range.c_str());
     }
     return http_detail::set_tls(handle, request);

@@ -55,8 +55,8 @@ struct HttpRequest {
     std::uint32_t low_speed_bytes_s = 1;
     std::uint32_t low_speed_s = 30;
     std::uint32_t stall_ms = 0;  ///< no byte either way for so long is Errc::timeout; 0 = off
-    std::uint64_t rate_limit_bytes_s = 0;             ///< of the answer's body; 0 = none
-    std::uint64_t response_max_bytes = 64ULL << 20;   ///< http_request() only
+    std::uint64_t rate_limit_bytes_s = 0;            ///< of the answer's body; 0 = none
+    std::uint64_t response_max_bytes = 64ULL << 20;  ///< http_request() only
     std::uint32_t redirects_max = 5;  ///< http(s) only; credentials are not passed to other hosts
     std::stop_token stop;             ///< ends with Errc::cancelled within about a second
 };

@@ -19,10 +19,9 @@ struct PlainTraits : restinio::traits_t<restinio::asio_timer_manager_t, guard::L
     static constexpr bool use_connection_count_limiter = true;
     using http_methods_mapper_t = guard::Methods;
 };
-struct TlsTraits
-    : restinio::traits_t<restinio::asio_timer_manager_t, guard::Logger,
-                         restinio::details::autodetect_request_handler_type,
-                         restinio::noop_strand_t, restinio::tls_socket_t> {
+struct TlsTraits : restinio::traits_t<restinio::asio_timer_manager_t, guard::Logger,
+                                      restinio::details::autodetect_request_handler_type,
+                                      restinio::noop_strand_t, restinio::tls_socket_t> {
     static constexpr bool use_connection_count_limiter = true;
     using http_methods_mapper_t = guard::Methods;
 };
@@ -264,16 +263,17 @@ class Running final : public Server::Impl {
             .acceptor_post_bind_hook([this](asio::ip::tcp::acceptor& acceptor) {
                 this->port = acceptor.local_endpoint().port();
             })
-            .request_handler([handle = handler_, own = settings.body_limit == nullptr](
-                                 auto request) {
-                auto answer = std::make_shared<Answer<decltype(request)>>(request, handle);
-                if (!*handle) return restinio::request_rejected();
-                auto given = request_from(request);
-                if (given.body_dropped && own) answer->give(too_large());
-                else (*handle)(std::move(given),
-                               [answer](const Response& response) { answer->give(response); });
-                return restinio::request_accepted();
-            });
+            .request_handler(
+                [handle = handler_, own = settings.body_limit == nullptr](auto request) {
+                    auto answer = std::make_shared<Answer<decltype(request)>>(request, handle);
+                    if (!*handle) return restinio::request_rejected();
+                    auto given = request_from(request);
+                    if (given.body_dropped && own) answer->give(too_large());
+                    else
+                        (*handle)(std::move(given),
+                                  [answer](const Response& response) { answer->give(response); });
+                    return restinio::request_accepted();
+                });
     }
 };
 
@@ -289,7 +289,9 @@ Result<std::unique_ptr<Server::Impl>> open(asio::io_context& loop, const ServerS
 }  // namespace
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Server::~Server() { stop(); }
+Server::~Server() {
+    stop();
+}
 
 Result<std::unique_ptr<Server>> Server::start(asio::io_context& loop,
                                               const ServerSettings& settings, Handler handler) {
@@ -304,7 +306,11 @@ Result<std::unique_ptr<Server>> Server::start(asio::io_context& loop,
     return std::unique_ptr<Server>(new Server(std::move(*impl)));
 }
 
-std::uint16_t Server::port() const { return impl_->port; }
-void Server::stop() { impl_->stop(); }
+std::uint16_t Server::port() const {
+    return impl_->port;
+}
+void Server::stop() {
+    impl_->stop();
+}
 
 }  // namespace clarity::http

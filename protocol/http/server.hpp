@@ -61,8 +61,8 @@ struct ServerSettings {
     std::size_t header_max_bytes = 16U << 10;
     std::size_t url_max_bytes = 4096;
     std::size_t connections_max = 256;
-    int read_timeout_ms = 20'000;     ///< for one whole request, and for an idle connection
-    int handle_timeout_ms = 60'000;   ///< from request to Reply
+    int read_timeout_ms = 20'000;    ///< for one whole request, and for an idle connection
+    int handle_timeout_ms = 60'000;  ///< from request to Reply
     int write_timeout_ms = 20'000;
 };
 

@@ -35,7 +35,8 @@ void check_dependencies(Reading& in, const Place& place, const std::string& arti
         if (!in.out.artifacts.contains(each.artifact)) {
             in.problems.error(place.file, place.line,
                               fmt::format("\"{}\" depends on \"{}\", which is not in artifacts/"
-                                          "registry.yml{}", artifact, each.artifact,
+                                          "registry.yml{}",
+                                          artifact, each.artifact,
                                           yaml::hint(each.artifact, artifact_ids(in.out))));
         }
     }
@@ -95,8 +96,8 @@ class Circles {
         std::string text;
         for (const auto& each : circle) text += (text.empty() ? "" : " -> ") + each;
         const auto at = in_.out.artifacts.find(circle.front());
-        const Place place = at == in_.out.artifacts.end() ? Place{"artifacts/versions.yml", 0}
-                                                          : at->second.place;
+        const Place place =
+            at == in_.out.artifacts.end() ? Place{"artifacts/versions.yml", 0} : at->second.place;
         in_.problems.error(place.file, place.line,
                            fmt::format("dependencies go round in a circle: {}: remove one", text));
     }
@@ -115,10 +116,10 @@ void check_artifacts(Reading& in) {
     }
     for (const auto& each : in.out.versions) {
         if (!each.artifact.empty() && !in.out.artifacts.contains(each.artifact)) {
-            in.problems.error(each.place.file, each.place.line,
-                              fmt::format("artifact \"{}\" is not in artifacts/registry.yml{}",
-                                          each.artifact,
-                                          yaml::hint(each.artifact, artifact_ids(in.out))));
+            in.problems.error(
+                each.place.file, each.place.line,
+                fmt::format("artifact \"{}\" is not in artifacts/registry.yml{}", each.artifact,
+                            yaml::hint(each.artifact, artifact_ids(in.out))));
         }
         check_repository(in, each.place, each.repository);
         check_dependencies(in, each.place, each.artifact, each.dependencies);
@@ -139,10 +140,10 @@ void check_profiles(Reading& in) {
             }
         }
         if (!in.out.artifacts.contains(profile.artifact)) {
-            in.problems.error(file, profile.place.line,
-                              fmt::format("artifact \"{}\" is not in artifacts/registry.yml{}",
-                                          profile.artifact,
-                                          yaml::hint(profile.artifact, artifact_ids(in.out))));
+            in.problems.error(
+                file, profile.place.line,
+                fmt::format("artifact \"{}\" is not in artifacts/registry.yml{}", profile.artifact,
+                            yaml::hint(profile.artifact, artifact_ids(in.out))));
             continue;
         }
         std::vector<std::string> known;
@@ -153,10 +154,10 @@ void check_profiles(Reading& in) {
         }
         if (!profile.version.empty() && is_semantic_version(profile.version) &&
             std::find(known.begin(), known.end(), profile.version) == known.end()) {
-            in.problems.error(file, profile.version_line,
-                              fmt::format("{}@{} is not in artifacts/versions.yml{}",
-                                          profile.artifact, profile.version,
-                                          yaml::hint(profile.version, known)));
+            in.problems.error(
+                file, profile.version_line,
+                fmt::format("{}@{} is not in artifacts/versions.yml{}", profile.artifact,
+                            profile.version, yaml::hint(profile.version, known)));
         }
     }
 }

@@ -12,8 +12,8 @@ constexpr Environment environments[] = {Environment::dev, Environment::staging, 
 
 bool in_container(const Inventory& inventory, const Profile& profile) {
     const auto at = inventory.artifacts.find(profile.artifact);
-    return at != inventory.artifacts.end() && (at->second.type == ArtifactType::lxc ||
-                                               at->second.type == ArtifactType::docker);
+    return at != inventory.artifacts.end() &&
+           (at->second.type == ArtifactType::lxc || at->second.type == ArtifactType::docker);
 }
 
 /// Problems of texts, each with the servers that have it, so that a fleet gives one line.
@@ -47,7 +47,10 @@ class TextProblems {
 class ServerCheck {
   public:
     ServerCheck(Reading& in, TextProblems& texts, const Server& server, Environment environment)
-        : in_(in), texts_(texts), server_(server), scope_(in.out.scope(server, environment)),
+        : in_(in),
+          texts_(texts),
+          server_(server),
+          scope_(in.out.scope(server, environment)),
           assignments_(in.out.assignments(server, environment)) {}
 
     void run() {
@@ -57,9 +60,9 @@ class ServerCheck {
             const auto& profile = *assignment.profile;
             const auto [at, fresh] = seen.emplace(profile.artifact, &profile);
             if (!fresh) {
-                problem(profile.place, fmt::format("\"{}\" is assigned twice (also at {}:{})",
-                                                   profile.artifact, at->second->place.file,
-                                                   at->second->place.line));
+                problem(profile.place,
+                        fmt::format("\"{}\" is assigned twice (also at {}:{})", profile.artifact,
+                                    at->second->place.file, at->second->place.line));
                 continue;
             }
             check_settings(profile);
@@ -160,13 +163,14 @@ class ServerCheck {
             network == "bridge" || (network.empty() && type == ArtifactType::docker);
         if (bridged && type != ArtifactType::docker) {
             problem(profile.place, fmt::format("\"network: bridge\" is for docker: {} shares the "
-                                               "host's network", name_of(type)));
+                                               "host's network",
+                                               name_of(type)));
         }
         for (const auto& port : profile.settings.ports) {
             if (!bridged && port.internal != port.external) {
                 problem(port.place, fmt::format("internal port {} must equal external {}: {} is on "
-                                                "the host's network", port.internal, port.external,
-                                                name_of(type)));
+                                                "the host's network",
+                                                port.internal, port.external, name_of(type)));
             }
             const auto [at, fresh] = ports_.emplace(port.external, port.place);
             if (!fresh) {
@@ -242,8 +246,8 @@ void check_targets(Reading& in, const Profile& profile) {
             in.problems.error(target.place.file, target.place.line, message);
         };
         if (!seen.insert(name).second) wrong(fmt::format("target \"{}\" is here twice", name));
-        const bool found = std::any_of(
-            in.out.servers.begin(), in.out.servers.end(), [&](const Server& server) {
+        const bool found =
+            std::any_of(in.out.servers.begin(), in.out.servers.end(), [&](const Server& server) {
                 return (profile.client.empty() || profile.client == server.client) &&
                        (target.server_id.empty() || target.server_id == server.id) &&
                        (target.hostname.empty() || target.hostname == server.hostname) &&

@@ -25,9 +25,9 @@ struct Text {
 
 /// `config.yml` and `templates/` of one level of the tree.
 struct Layer {
-    std::string folder;                      ///< "" or "clients/acme/", with the slash
-    std::map<std::string, Text> config;      ///< nested keys joined by dots: "database.host"
-    std::map<std::string, Text> templates;   ///< by file name
+    std::string folder;                     ///< "" or "clients/acme/", with the slash
+    std::map<std::string, Text> config;     ///< nested keys joined by dots: "database.host"
+    std::map<std::string, Text> templates;  ///< by file name
 };
 
 /// All levels' configuration, by folder.

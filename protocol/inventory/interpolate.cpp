@@ -68,8 +68,8 @@ class Expander {
                                        body));
         }
         if (!is_name(name)) {
-            return problem(at, fmt::format("${{{}}}: a name is made of letters, digits and ._-/",
-                                           body));
+            return problem(
+                at, fmt::format("${{{}}}: a name is made of letters, digits and ._-/", body));
         }
         if (kind == "SECRET") return secret(std::string(name), at);
         const auto* found = kind == "CONFIG" ? scope_.config(name) : scope_.find_template(name);

@@ -109,12 +109,12 @@ struct Repository {
 
 /// A valid tree, or as much of one as could be read.
 struct Inventory {
-    std::map<std::string, Client> clients;          ///< by code
+    std::map<std::string, Client> clients;  ///< by code
     std::vector<Datacenter> datacenters;
     std::vector<Server> servers;
-    std::map<std::string, Artifact> artifacts;      ///< by id
+    std::map<std::string, Artifact> artifacts;  ///< by id
     std::vector<ArtifactVersion> versions;
-    std::map<std::string, Repository> repositories; ///< by id
+    std::map<std::string, Repository> repositories;  ///< by id
     std::vector<Profile> profiles;
     Configuration configuration;
 

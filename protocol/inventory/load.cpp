@@ -61,8 +61,8 @@ bool has_a_place(const std::vector<std::string>& parts, const std::string& path)
     }
     if (parts[0] != "clients" || parts.size() < 3) return false;
     const auto& name = parts[2];
-    if (parts.size() == 3 && (name == "metadata.yml" || name == "datacenters.yml" ||
-                              name == "servers.yml")) {
+    if (parts.size() == 3 &&
+        (name == "metadata.yml" || name == "datacenters.yml" || name == "servers.yml")) {
         return true;
     }
     if (is_template_or_config(parts, 2)) return true;
@@ -86,8 +86,8 @@ void warn_of_strays(Reading& in) {
         } else if (name.ends_with(".yml")) {
             const auto hint = yaml::hint(name, {"metadata.yml", "datacenters.yml", "servers.yml",
                                                 "config.yml", "registry.yml", "versions.yml"});
-            in.problems.warning(path, 0, "is ignored: an inventory has no file of this name here" +
-                                             hint);
+            in.problems.warning(path, 0,
+                                "is ignored: an inventory has no file of this name here" + hint);
         }
     }
 }
@@ -112,9 +112,10 @@ void check_folders(Reading& in) {
         } else {
             continue;
         }
-        in.problems.warning(at, 0, fmt::format("applies to nothing: \"{}\" is not in clients/{}/{}"
-                                               ".yml{}", parts[3], parts[1], parts[2],
-                                               yaml::hint(parts[3], known)));
+        in.problems.warning(at, 0,
+                            fmt::format("applies to nothing: \"{}\" is not in clients/{}/{}"
+                                        ".yml{}",
+                                        parts[3], parts[1], parts[2], yaml::hint(parts[3], known)));
     }
 }
 
@@ -142,8 +143,9 @@ void read_clients(Reading& in) {
         if (parts.size() > 2 && parts[0] == "clients") codes.insert(parts[1]);
     }
     if (codes.empty()) {
-        in.problems.error("clients", 0, "is missing: no client, so nothing to deploy to; \"clarity "
-                                        "init\" shows one");
+        in.problems.error("clients", 0,
+                          "is missing: no client, so nothing to deploy to; \"clarity "
+                          "init\" shows one");
     }
     for (const auto& code : codes) read_client(in, code);
     for (const auto& code : codes) read_datacenters(in, code);

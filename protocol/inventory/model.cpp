@@ -66,9 +66,8 @@ std::vector<Dependency> Inventory::dependencies_of(std::string_view artifact,
     for (const auto& each : versions) {
         if (each.artifact != artifact || each.version != version) continue;
         for (const auto& dependency : each.dependencies) {
-            std::erase_if(out, [&](const Dependency& d) {
-                return d.artifact == dependency.artifact;
-            });
+            std::erase_if(out,
+                          [&](const Dependency& d) { return d.artifact == dependency.artifact; });
             out.push_back(dependency);
         }
     }

@@ -35,12 +35,12 @@ void read_profile(Reading& in, const std::string& path, Environment environment,
                   const std::string& artifact);
 [[nodiscard]] ServiceSettings read_settings(yaml::Map& map);
 
-void check_artifacts(Reading& in);     ///< references and circles of dependencies
-void check_profiles(Reading& in);      ///< what profiles name, targets, twice the same
-void check_deployments(Reading& in);   ///< per server: references in texts, ports, paths
+void check_artifacts(Reading& in);    ///< references and circles of dependencies
+void check_profiles(Reading& in);     ///< what profiles name, targets, twice the same
+void check_deployments(Reading& in);  ///< per server: references in texts, ports, paths
 
-inline constexpr std::string_view builtin_keys[] = {
-    "server.hostname", "server.id", "server.management_ip", "datacenter.code", "client.code",
-    "environment"};
+inline constexpr std::string_view builtin_keys[] = {"server.hostname",      "server.id",
+                                                    "server.management_ip", "datacenter.code",
+                                                    "client.code",          "environment"};
 
 }  // namespace clarity::inventory

@@ -9,8 +9,8 @@ namespace {
 using yaml::Map;
 using yaml::Need;
 
-const std::vector<std::string> repository_types{"google-drive", "ftp",  "sftp",
-                                                "http",         "s3", "artifactory"};
+const std::vector<std::string> repository_types{"google-drive", "ftp", "sftp",
+                                                "http",         "s3",  "artifactory"};
 
 std::string version_in(Map& map, Need need) {
     auto out = map.text("version", need);
@@ -90,15 +90,16 @@ void read_ftp(Map& map, Repository& out) {
 
 /// Credentials belong into the vault.
 void warn_of_plain_secrets(Map& map, const Repository& repository) {
-    for (const auto* key : {"password", "token", "client_secret", "refresh_token", "private_key",
-                            "secret_key"}) {
+    for (const auto* key :
+         {"password", "token", "client_secret", "refresh_token", "private_key", "secret_key"}) {
         const auto at = repository.settings.find(key);
         if (at == repository.settings.end() || at->second.value.find("${") != std::string::npos) {
             continue;
         }
         map.warning(at->second.place.line,
                     fmt::format("\"{}\" is written in clear: keep it in the vault and write "
-                                "${{SECRET:name}}", key));
+                                "${{SECRET:name}}",
+                                key));
     }
 }
 
@@ -126,9 +127,9 @@ Repository read_repository(Map& map, const std::string& id) {
         settings_in(map, out, {"ca_pem"});
         read_auth(map, out);
     } else {
-        for (const auto* key : {"base_url", "auth", "host", "port", "username", "password", "path",
-                                "credentials", "folder_id", "auth_method", "private_key",
-                                "endpoint", "bucket", "region"}) {
+        for (const auto* key :
+             {"base_url", "auth", "host", "port", "username", "password", "path", "credentials",
+              "folder_id", "auth_method", "private_key", "endpoint", "bucket", "region"}) {
             (void)map.take(key);
         }
     }
@@ -149,12 +150,13 @@ Artifact read_artifact(Map& map) {
     out.place = {map.file(), map.line()};
     out.id = name_in(map, "id");
     if (out.id == "config") {
-        map.error(map.line_of("id"), "an artifact may not be called \"config\": "
-                                     "profiles/<env>/config.yml is configuration");
+        map.error(map.line_of("id"),
+                  "an artifact may not be called \"config\": "
+                  "profiles/<env>/config.yml is configuration");
     }
     out.name = map.text("name");
-    const auto type = map.choice("type", {"jar", "war", "lxc", "docker", "binary", "script"}, {},
-                                 Need::required);
+    const auto type =
+        map.choice("type", {"jar", "war", "lxc", "docker", "binary", "script"}, {}, Need::required);
     out.type = artifact_type_from(type).value_or(ArtifactType::binary);
     out.version = version_in(map, Need::optional);
     out.description = map.text("description");
@@ -177,7 +179,8 @@ std::vector<Dependency> dependencies_in(Map& map) {
         if (!one.version.empty() && !is_version_range(one.version)) {
             each.error(each.line_of("version"),
                        fmt::format("version \"{}\" is no semantic version, nor a range such as "
-                                   ">=1.2.3, ^1.2.3 or ~1.2.3", one.version));
+                                   ">=1.2.3, ^1.2.3 or ~1.2.3",
+                                   one.version));
         }
         out.push_back(std::move(one));
     });
@@ -209,8 +212,9 @@ void read_registry(Reading& in) {
 void read_versions(Reading& in) {
     const std::string path = "artifacts/versions.yml";
     if (!in.files.contains(path)) {
-        in.problems.error(path, 0, "is missing: it lists the artifacts' versions; \"clarity init\" "
-                                   "shows one");
+        in.problems.error(path, 0,
+                          "is missing: it lists the artifacts' versions; \"clarity init\" "
+                          "shows one");
         return;
     }
     const auto tree = parse_file(in, path);
@@ -255,7 +259,8 @@ void read_repositories(Reading& in) {
             (void)all.take(entry.key);
             if (!is_name(entry.key)) {
                 all.error(entry.line, fmt::format("repository \"{}\": an id is made of letters, "
-                                                  "digits and ._-", entry.key));
+                                                  "digits and ._-",
+                                                  entry.key));
             }
             Map one(path, entry.value, in.problems, fmt::format("repository \"{}\"", entry.key));
             auto out = read_repository(one, entry.key);

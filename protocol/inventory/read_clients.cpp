@@ -65,8 +65,8 @@ Server read_server(Map& map) {
         out.storage_gb = spec.integer("storage_gb", 1, 1 << 30);
     });
     map.child("virtualization", [&](Map& virt) {
-        out.hypervisor = virt.choice(
-            "hypervisor", {"kvm", "vmware", "xen", "lxc", "docker", "bare-metal"});
+        out.hypervisor =
+            virt.choice("hypervisor", {"kvm", "vmware", "xen", "lxc", "docker", "bare-metal"});
         out.host_server_id = virt.text("host_server_id");
     });
     map.child("os", [&](Map& os) {
@@ -109,8 +109,10 @@ void read_client(Reading& in, const std::string& code) {
     out.code = code;
     out.place = {path, 1};
     if (!is_name(code)) {
-        in.problems.error(path, 0, fmt::format("folder \"{}\": a client's code is made of letters, "
-                                               "digits and ._-", code));
+        in.problems.error(path, 0,
+                          fmt::format("folder \"{}\": a client's code is made of letters, "
+                                      "digits and ._-",
+                                      code));
     }
     if (in.files.contains(path)) {
         read_top(in, path, "client", [&](Map& top) {
@@ -120,9 +122,9 @@ void read_client(Reading& in, const std::string& code) {
                 out.name = map.text("name", Need::required);
                 const auto written = name_in(map, "code");
                 if (!written.empty() && written != code) {
-                    map.error(map.line_of("code"),
-                              fmt::format("code \"{}\" must be the folder's name \"{}\"", written,
-                                          code));
+                    map.error(
+                        map.line_of("code"),
+                        fmt::format("code \"{}\" must be the folder's name \"{}\"", written, code));
                 }
                 map.child("contact_info", [&](Map& contact) {
                     out.email = contact.text("email");
@@ -181,8 +183,8 @@ void read_datacenters(Reading& in, const std::string& code) {
             out.description = map.text("description");
             for (const auto& each : in.out.datacenters) {
                 const bool same_id = !out.id.empty() && each.id == out.id;
-                const bool same_code = each.client == code && !out.code.empty() &&
-                                       each.code == out.code;
+                const bool same_code =
+                    each.client == code && !out.code.empty() && each.code == out.code;
                 if (same_id || same_code) {
                     map.error(map.line(),
                               fmt::format("datacenter {} \"{}\" is here twice (first at "

@@ -26,12 +26,12 @@ void flatten(Reading& in, const std::string& file, const std::string& prefix,
                               fmt::format("\"{}\" is built in and cannot be set", key));
             continue;
         }
-        const auto [at, fresh] = out.emplace(
-            key, Text{entry.value.scalar, {file, entry.value.line}, entry.value.block});
+        const auto [at, fresh] =
+            out.emplace(key, Text{entry.value.scalar, {file, entry.value.line}, entry.value.block});
         if (!fresh) {
-            in.problems.error(file, entry.line,
-                              fmt::format("\"{}\" is here twice (first in line {})", key,
-                                          at->second.place.line));
+            in.problems.error(
+                file, entry.line,
+                fmt::format("\"{}\" is here twice (first in line {})", key, at->second.place.line));
         }
     }
 }
@@ -68,8 +68,9 @@ void read_layers(Reading& in) {
             read_config(in, path, layer);
         } else if (const auto found = template_of(path)) {
             if (text.size() > template_max_bytes) {
-                in.problems.error(path, 0, fmt::format("is {} bytes: a template has at most {}",
-                                                       text.size(), template_max_bytes));
+                in.problems.error(path, 0,
+                                  fmt::format("is {} bytes: a template has at most {}", text.size(),
+                                              template_max_bytes));
                 continue;
             }
             auto& layer = in.out.configuration.layers[found->first];

@@ -35,8 +35,8 @@ std::string client_in(Reading& in, Map& map, std::string_view key) {
         if (code == name || client.id == name) return code;
         known.push_back(code);
     }
-    map.error(map.line_of(key), fmt::format("client \"{}\" is not in clients/{}", name,
-                                            yaml::hint(name, known)));
+    map.error(map.line_of(key),
+              fmt::format("client \"{}\" is not in clients/{}", name, yaml::hint(name, known)));
     return "?";
 }
 
@@ -44,7 +44,9 @@ void read_targets(Map& map, Profile& out) {
     const auto fallback = map.integer("priority", -priority_max, priority_max);
     out.all_servers = !map.has("target_servers");
     if (out.all_servers) {
-        out.targets.push_back({.server_id = {}, .hostname = {}, .datacenter = {},
+        out.targets.push_back({.server_id = {},
+                               .hostname = {},
+                               .datacenter = {},
                                .priority = static_cast<std::int32_t>(fallback),
                                .place = out.place});
     }
@@ -84,8 +86,8 @@ void check_artifact(Map& map, std::string_view key, const std::string& written,
                     const std::string& artifact, const Profile& out) {
     if (written.empty() || written == artifact) return;
     map.error(map.line_of(key), fmt::format("this file is for artifact \"{}\": move \"{}\" to "
-                                            "profiles/{}/{}.yml", artifact, written,
-                                            name_of(out.environment), written));
+                                            "profiles/{}/{}.yml",
+                                            artifact, written, name_of(out.environment), written));
 }
 
 void check_environment(Map& map, std::string_view key, const Profile& out) {
@@ -144,10 +146,9 @@ void read_scenario_artifact(Reading& in, Map& map, Profile& basis) {
     const auto type = map.choice("type", {"jar", "war", "lxc", "docker", "binary", "script"});
     const auto known = in.out.artifacts.find(basis.artifact);
     if (!type.empty() && known != in.out.artifacts.end() && type != name_of(known->second.type)) {
-        map.error(map.line_of("type"), fmt::format("type \"{}\", but {}:{} says \"{}\"", type,
-                                                   known->second.place.file,
-                                                   known->second.place.line,
-                                                   name_of(known->second.type)));
+        map.error(map.line_of("type"),
+                  fmt::format("type \"{}\", but {}:{} says \"{}\"", type, known->second.place.file,
+                              known->second.place.line, name_of(known->second.type)));
     }
     read_version(map, basis);
 }

@@ -30,8 +30,9 @@ FileText read_file_text(Map& map) {
     FileText out;
     out.path = text_of(map, "path", Need::required);
     if (!map.has("content")) {
-        map.error(map.line(), "config_files entry has no \"content\": write base64, plain text or "
-                              "${TEMPLATE:name}");
+        map.error(map.line(),
+                  "config_files entry has no \"content\": write base64, plain text or "
+                  "${TEMPLATE:name}");
     }
     out.content = text_of(map, "content");
     const auto encoding = map.choice("encoding", {"base64", "text"});
@@ -60,7 +61,8 @@ FileText read_file_text(Map& map) {
             std::from_chars(digits.data(), digits.data() + digits.size(), bits, 8);
         if (error != std::errc{} || at != digits.data() + digits.size() || bits > 0777) {
             map.error(map.line_of("mode"), fmt::format("mode \"{}\" must be octal, at most 0777: "
-                                                       "write \"0640\"", mode));
+                                                       "write \"0640\"",
+                                                       mode));
         } else {
             out.mode = bits;
         }
@@ -145,8 +147,8 @@ ServiceSettings read_settings(Map& map) {
     ServiceSettings out;
     for (const auto& entry : map.entries("env_vars")) {
         if (entry.key.empty() || entry.key.find_first_of("= \t\n") != std::string::npos) {
-            map.error(entry.line, fmt::format("\"{}\" is no name for an environment variable",
-                                              entry.key));
+            map.error(entry.line,
+                      fmt::format("\"{}\" is no name for an environment variable", entry.key));
             continue;
         }
         out.env[entry.key] =
@@ -162,8 +164,8 @@ ServiceSettings read_settings(Map& map) {
         out.volumes.push_back(std::move(one));
     });
     out.autostart = map.boolean("autostart", true);
-    const auto policy = map.choice(
-        "restart_policy", {"always", "on-failure", "unless-stopped", "never"}, "always");
+    const auto policy =
+        map.choice("restart_policy", {"always", "on-failure", "unless-stopped", "never"}, "always");
     out.restart = restart_policy_from(policy).value_or(RestartPolicy::always);
     read_command(map, out);
     out.network = map.choice("network", {"host", "bridge"});

@@ -12,9 +12,15 @@
 namespace clarity::inventory {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+bool is_alnum(char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_hex(char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
 
 template <class Is>
 bool all(std::string_view text, Is is) {
@@ -73,7 +79,9 @@ int number_at(std::string_view text, std::size_t at, std::size_t size) {
     return out;
 }
 
-bool within(int value, int low, int high) { return value >= low && value <= high; }
+bool within(int value, int low, int high) {
+    return value >= low && value <= high;
+}
 
 }  // namespace
 
@@ -91,7 +99,9 @@ bool is_semantic_version(std::string_view text) {
     return core.size() == 3 && std::all_of(core.begin(), core.end(), is_number_identifier);
 }
 
-bool is_version_range(std::string_view text) { return is_semantic_version(parts_of(text).second); }
+bool is_version_range(std::string_view text) {
+    return is_semantic_version(parts_of(text).second);
+}
 
 bool satisfies(std::string_view version, std::string_view range) {
     const auto [op, wanted] = parts_of(range);
@@ -106,9 +116,8 @@ bool satisfies(std::string_view version, std::string_view range) {
 }
 
 bool is_name(std::string_view text) {
-    return !text.empty() && text.size() <= 64 && is_alnum(text[0]) && all(text, [](char c) {
-        return is_alnum(c) || c == '.' || c == '_' || c == '-';
-    });
+    return !text.empty() && text.size() <= 64 && is_alnum(text[0]) &&
+           all(text, [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 bool is_uuid(std::string_view text) {
@@ -157,7 +166,9 @@ bool is_timestamp(std::string_view text) {
            within(number_at(text, 1, 2), 0, 23) && within(number_at(text, 4, 2), 0, 59);
 }
 
-bool is_sha256(std::string_view text) { return text.size() == 64 && all(text, is_hex); }
+bool is_sha256(std::string_view text) {
+    return text.size() == 64 && all(text, is_hex);
+}
 
 std::optional<std::string> path_fault(std::string_view path) {
     if (!path.starts_with('/')) return "is not absolute: it must start with /";

@@ -12,14 +12,10 @@ bool as_json = false;
 
 spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
-        case Level::debug:
-            return spdlog::level::debug;
-        case Level::info:
-            return spdlog::level::info;
-        case Level::warning:
-            return spdlog::level::warn;
-        case Level::error:
-            return spdlog::level::err;
+        case Level::debug: return spdlog::level::debug;
+        case Level::info: return spdlog::level::info;
+        case Level::warning: return spdlog::level::warn;
+        case Level::error: return spdlog::level::err;
     }
     return spdlog::level::info;
 }
@@ -40,16 +36,11 @@ void start(const Settings& settings) {
 }
 
 bool level_from(std::string_view name, Level& level) {
-    if (name == "debug")
-        level = Level::debug;
-    else if (name == "info")
-        level = Level::info;
-    else if (name == "warning")
-        level = Level::warning;
-    else if (name == "error")
-        level = Level::error;
-    else
-        return false;
+    if (name == "debug") level = Level::debug;
+    else if (name == "info") level = Level::info;
+    else if (name == "warning") level = Level::warning;
+    else if (name == "error") level = Level::error;
+    else return false;
     return true;
 }
 

@@ -45,8 +45,7 @@ void error(fmt::format_string<Args...> format, Args&&... args) {
 
 /// The same, with the correlation id that the CLI gave a deployment.
 template <class... Args>
-void info_for(std::string_view correlation_id, fmt::format_string<Args...> format,
-              Args&&... args) {
+void info_for(std::string_view correlation_id, fmt::format_string<Args...> format, Args&&... args) {
     write(Level::info, correlation_id, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>

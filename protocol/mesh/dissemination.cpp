@@ -19,11 +19,13 @@ Dissemination::Dissemination(Outbox& outbox, Membership& members, const Records&
     : out_(outbox), members_(members), records_(records), documents_(documents) {}
 
 void Dissemination::schedule_push() {
-    push_at_ = std::min(push_at_, std::max(out_.now_ms + out_.settings.push_delay_ms,
-                                           not_before_ms_));
+    push_at_ =
+        std::min(push_at_, std::max(out_.now_ms + out_.settings.push_delay_ms, not_before_ms_));
 }
 
-void Dissemination::updates_waiting() { schedule_push(); }
+void Dissemination::updates_waiting() {
+    schedule_push();
+}
 
 void Dissemination::add(Item item) {
     const auto same = [&](const Item& each) {
@@ -55,9 +57,8 @@ void Dissemination::push() {
         if (fresh_.size() > items_per_frame) fresh_.resize(items_per_frame);
         return;
     }
-    std::vector<Item> now(fresh_.begin(),
-                          fresh_.begin() + static_cast<std::ptrdiff_t>(
-                                               std::min(fresh_.size(), items_per_frame)));
+    std::vector<Item> now(fresh_.begin(), fresh_.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                               fresh_.size(), items_per_frame)));
     fresh_.erase(fresh_.begin(), fresh_.begin() + static_cast<std::ptrdiff_t>(now.size()));
     not_before_ms_ = out_.now_ms + (now.size() > much ? out_.settings.gossip_interval_ms / 2
                                                       : out_.settings.push_delay_ms);

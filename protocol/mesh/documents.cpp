@@ -79,8 +79,7 @@ void Documents::take_ads(Index from, std::span<const DocumentAd> ads) {
         if (const auto pull = pulls_.find(ad.digest); pull != pulls_.end()) {
             pull->second.bad.erase(source);  // it has it now
             if (!pull->second.in_flight) schedule(pull->second, out_.now_ms);
-        } else if (seen.reported_ms < 0 ||
-                   out_.now_ms - seen.reported_ms >= report_interval_ms) {
+        } else if (seen.reported_ms < 0 || out_.now_ms - seen.reported_ms >= report_interval_ms) {
             seen.reported_ms = out_.now_ms;
             out_.effects.push_back(AdSeen{members_.at(from).id, ad});
         }

@@ -161,15 +161,16 @@ bool within_limits(const Frame& f) {
         return false;
     }
     for (const auto& ad : f.ads) {
-        if (ad.kind.size() > 32 || ad.key.size() > 128 ||
-            ad.size_bytes > mesh_document_max_bytes) {
+        if (ad.kind.size() > 32 || ad.key.size() > 128 || ad.size_bytes > mesh_document_max_bytes) {
             return false;
         }
     }
     return f.incarnation <= incarnation_max;
 }
 
-bool has_roots(FrameType type) { return type == FrameType::digest || type == FrameType::entries; }
+bool has_roots(FrameType type) {
+    return type == FrameType::digest || type == FrameType::entries;
+}
 
 }  // namespace
 
@@ -177,15 +178,14 @@ Bytes encode_frame(Frame frame) {
     Wire w;
     w.type = static_cast<std::uint8_t>(frame.type);
     for (const auto& u : frame.updates) {
-        w.updates.insert(w.updates.end(), {u.member, static_cast<std::uint64_t>(u.state),
-                                           u.incarnation, u.accuser});
+        w.updates.insert(w.updates.end(),
+                         {u.member, static_cast<std::uint64_t>(u.state), u.incarnation, u.accuser});
     }
     for (const auto& h : frame.heard) {
         w.heard.insert(w.heard.end(), {h.member, h.age_ms, h.witness});
     }
     for (const auto& e : frame.entries) {
-        w.entries.insert(w.entries.end(),
-                         {e.owner, e.version.incarnation, e.version.seq, e.hash});
+        w.entries.insert(w.entries.end(), {e.owner, e.version.incarnation, e.version.seq, e.hash});
     }
     if (has_roots(frame.type)) {
         const auto& words = frame.type == FrameType::digest ? frame.roots : frame.masks;

@@ -18,8 +18,8 @@ inline constexpr std::uint64_t incarnation_max = std::uint64_t{1} << 53U;
 
 /// What a frame is for; docs/protocol.md has the table. Numbers are never reused.
 enum class FrameType : std::uint8_t {
-    gossip = 0,        ///< nothing but what every frame carries
-    ping = 1,          ///< answer with ack
+    gossip = 0,  ///< nothing but what every frame carries
+    ping = 1,    ///< answer with ack
     ack = 2,
     nack = 3,          ///< helper: no ack from your target in time
     ping_request = 4,  ///< ping `target` for me
@@ -73,20 +73,20 @@ struct Frame {
     std::vector<Update> updates;
     std::vector<Heard> heard;
 
-    std::uint64_t sequence = 0;  ///< ping, ack, nack, ping_request
-    MemberKey target = 0;        ///< ping_request
+    std::uint64_t sequence = 0;      ///< ping, ack, nack, ping_request
+    MemberKey target = 0;            ///< ping_request
     std::vector<Entry> entries;      ///< announce, entries
-    std::vector<DocumentAd> ads;  ///< announce, buckets, entries, document_part (one)
+    std::vector<DocumentAd> ads;     ///< announce, buckets, entries, document_part (one)
     std::vector<RecordBody> bodies;  ///< records
     bool more = false;               ///< records: there was more than fits
     std::vector<MemberKey> owners;   ///< record_get
-    std::array<std::uint64_t, set_count> roots{};              ///< digest
-    std::array<std::optional<Buckets>, set_count> buckets{};   ///< buckets: those that differ
-    std::array<std::uint64_t, set_count> masks{};  ///< entries: buckets listed in full
-    bool request = false;                          ///< entries: 3 or 4
-    Digest digest;                                 ///< document_get, document_part
-    std::uint64_t offset = 0;                      ///< document_get, document_part
-    Bytes bytes;                                   ///< document_part
+    std::array<std::uint64_t, set_count> roots{};             ///< digest
+    std::array<std::optional<Buckets>, set_count> buckets{};  ///< buckets: those that differ
+    std::array<std::uint64_t, set_count> masks{};             ///< entries: buckets listed in full
+    bool request = false;                                     ///< entries: 3 or 4
+    Digest digest;                                            ///< document_get, document_part
+    std::uint64_t offset = 0;                                 ///< document_get, document_part
+    Bytes bytes;                                              ///< document_part
 };
 
 /// Why a frame was not decoded.

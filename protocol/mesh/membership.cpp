@@ -12,7 +12,9 @@ constexpr std::int64_t hearsay_ms = 1500;
 constexpr std::int64_t notice_interval_ms = 250;
 constexpr std::size_t flood_size = 128;  ///< waiting updates
 
-bool is_reachable(State state) { return state == State::alive || state == State::suspect; }
+bool is_reachable(State state) {
+    return state == State::alive || state == State::suspect;
+}
 
 /// What peers compare: a suspicion is passing, so it counts as alive.
 std::uint64_t digest_hash(const Member& m) {
@@ -87,7 +89,9 @@ std::optional<Index> Membership::find_key(MemberKey key) const {
     return found->second;
 }
 
-bool Membership::reachable(Index i) const { return is_reachable(members_[i].state); }
+bool Membership::reachable(Index i) const {
+    return is_reachable(members_[i].state);
+}
 
 void Membership::queue(Member& member) {
     const bool flood = queue_.size() > flood_size;  // a site starting: anti-entropy is cheaper
@@ -221,8 +225,7 @@ void Membership::accuse(Index i) {
 
 void Membership::suspect(Index i, std::uint64_t incarnation, MemberKey accuser) {
     const auto& s = out_.settings;
-    const bool fresh = members_[i].state != State::suspect ||
-                       incarnation > members_[i].incarnation;
+    const bool fresh = members_[i].state != State::suspect || incarnation > members_[i].incarnation;
     if (fresh) {
         const auto others = size() > 2 ? static_cast<std::uint32_t>(size() - 2) : 0;
         const auto least = suspicion_min_ms(size(), s.suspicion_min_ms, s.probe_interval_ms);

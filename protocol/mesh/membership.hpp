@@ -34,9 +34,9 @@ class Membership {
   public:
     /// What others do when something changes; set once, before use.
     struct Hooks {
-        std::function<void()> changed = [] {};             ///< there are updates to spread
-        std::function<void(Index)> returned = [](Index) {};///< its own frame made it alive
-        std::function<void(Index)> suspected = [](Index) {};///< by somebody else
+        std::function<void()> changed = [] {};                ///< there are updates to spread
+        std::function<void(Index)> returned = [](Index) {};   ///< its own frame made it alive
+        std::function<void(Index)> suspected = [](Index) {};  ///< by somebody else
     };
 
     Membership(Outbox& outbox, std::uint64_t first_incarnation);

@@ -106,8 +106,8 @@ void Membership::fill_heard(std::vector<Heard>& out, std::size_t picks) {
     const auto add = [&](Index i) {
         const auto& m = members_[i];
         if (i == self_ || m.last_heard_ms < 0) return;
-        out.push_back({m.key, static_cast<std::uint64_t>(out_.now_ms - m.last_heard_ms),
-                       m.witness});
+        out.push_back(
+            {m.key, static_cast<std::uint64_t>(out_.now_ms - m.last_heard_ms), m.witness});
     };
     for (std::size_t n = 0; n < heard_recent; ++n) {
         const auto key = recent_[out_.random.below(recent_.size())];

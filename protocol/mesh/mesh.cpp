@@ -29,7 +29,10 @@ std::string_view name_of(State state) {
 class Mesh::Core {
   public:
     Core(Settings settings, std::uint64_t first_incarnation)
-        : out{.settings = std::move(settings), .random = Random(0), .now_ms = 0, .effects = {},
+        : out{.settings = std::move(settings),
+              .random = Random(0),
+              .now_ms = 0,
+              .effects = {},
               .counters = {}},
           members(out, first_incarnation),
           records(out, members,
@@ -88,9 +91,7 @@ class Mesh::Core {
             case FrameType::digest: repair.take_digest(from, frame); break;
             case FrameType::buckets: repair.take_buckets(from, frame); break;
             case FrameType::entries: repair.take_entries(from, frame); break;
-            case FrameType::document_get:
-                documents.serve(from, frame.digest, frame.offset);
-                break;
+            case FrameType::document_get: documents.serve(from, frame.digest, frame.offset); break;
             case FrameType::document_part: documents.take_part(from, frame); break;
         }
     }
@@ -154,29 +155,39 @@ void Mesh::on_time(std::int64_t now_ms) {
     core_->spread.on_time();
 }
 
-std::int64_t Mesh::deadline() const { return core_->deadline(); }
-RecordVersion Mesh::next_version() const { return core_->records.next_version(); }
+std::int64_t Mesh::deadline() const {
+    return core_->deadline();
+}
+RecordVersion Mesh::next_version() const {
+    return core_->records.next_version();
+}
 
 void Mesh::set_own_record(std::int64_t now_ms, RecordVersion version, Bytes signed_envelope) {
     core_->at(now_ms);
     core_->records.set_own(version, std::move(signed_envelope));
 }
 
-const std::map<std::string, StoredRecord>& Mesh::records() const { return core_->records.all(); }
+const std::map<std::string, StoredRecord>& Mesh::records() const {
+    return core_->records.all();
+}
 
 void Mesh::offer(std::int64_t now_ms, const DocumentAd& ad, Bytes body) {
     core_->at(now_ms);
     core_->documents.offer(ad, std::move(body));
 }
 
-void Mesh::withdraw(const Digest& digest) { core_->documents.withdraw(digest); }
+void Mesh::withdraw(const Digest& digest) {
+    core_->documents.withdraw(digest);
+}
 
 void Mesh::want(std::int64_t now_ms, const Digest& digest) {
     core_->at(now_ms);
     core_->documents.want(digest);
 }
 
-std::vector<DocumentAd> Mesh::offered() const { return core_->documents.offered(); }
+std::vector<DocumentAd> Mesh::offered() const {
+    return core_->documents.offered();
+}
 
 std::vector<MemberView> Mesh::members() const {
     std::vector<MemberView> out;
@@ -204,7 +215,9 @@ std::vector<std::string> Mesh::active_peers() const {
     return out;
 }
 
-std::uint64_t Mesh::incarnation() const { return core_->members.incarnation(); }
+std::uint64_t Mesh::incarnation() const {
+    return core_->members.incarnation();
+}
 
 Counters Mesh::counters() const {
     auto out = core_->out.counters;
@@ -217,6 +230,8 @@ void Mesh::leave(std::int64_t now_ms) {
     core_->members.leave();
 }
 
-std::vector<Effect> Mesh::take_effects() { return std::exchange(core_->out.effects, {}); }
+std::vector<Effect> Mesh::take_effects() {
+    return std::exchange(core_->out.effects, {});
+}
 
 }  // namespace clarity::mesh

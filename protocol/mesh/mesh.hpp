@@ -79,27 +79,28 @@ struct Settings {
     std::int64_t probe_interval_ms = 1000;
     std::int64_t probe_timeout_ms = 400;  ///< direct; then indirect until the interval is over
     std::uint32_t indirect_probes = 3;
-    std::int64_t suspicion_min_ms = 2000;     ///< raised by 1.1 × log10(N) probe intervals
-    std::uint32_t suspicion_max_factor = 3;   ///< with a single accuser
-    std::uint32_t suspicion_confirmations = 3;///< independent accusers that bring it to the minimum
+    std::int64_t suspicion_min_ms = 2000;    ///< raised by 1.1 × log10(N) probe intervals
+    std::uint32_t suspicion_max_factor = 3;  ///< with a single accuser
+    std::uint32_t suspicion_confirmations =
+        3;  ///< independent accusers that bring it to the minimum
     std::uint32_t local_health_max = 8;
 
-    std::uint32_t active_peers = 8;  ///< who we talk to all the time (open connections)
-    std::uint32_t push_fanout = 3;   ///< of those, who get a fresh record's body at once
-    std::int64_t push_delay_ms = 5;  ///< changes within this time share a frame
+    std::uint32_t active_peers = 8;         ///< who we talk to all the time (open connections)
+    std::uint32_t push_fanout = 3;          ///< of those, who get a fresh record's body at once
+    std::int64_t push_delay_ms = 5;         ///< changes within this time share a frame
     std::int64_t gossip_interval_ms = 100;  ///< repeats of what is fresh
     std::int64_t pull_delay_ms = 30;        ///< an announced body may still be on its way
     std::int64_t pull_timeout_ms = 250;     ///< doubles every few attempts
     std::int64_t pull_timeout_max_ms = 2000;
-    std::int64_t anti_entropy_ms = 1500;    ///< ± a third
-    std::int64_t heal_interval_ms = 5000;   ///< ± a third: a try at one member that is not alive
-    std::int64_t boot_interval_ms = 250;    ///< tries at unknown members after a start
+    std::int64_t anti_entropy_ms = 1500;   ///< ± a third
+    std::int64_t heal_interval_ms = 5000;  ///< ± a third: a try at one member that is not alive
+    std::int64_t boot_interval_ms = 250;   ///< tries at unknown members after a start
 
-    std::size_t eager_record_max_bytes = 8U << 10;   ///< larger ones are announced, then pulled
-    std::size_t delta_max_bytes = 64U << 10;         ///< records per frame; a document's part
-    std::size_t documents_max = 4096;                ///< offered here
-    std::size_t pulls_max = 4;                       ///< documents pulled at once
-    std::uint32_t parts_served_max_s = 2048;         ///< document parts served per second
+    std::size_t eager_record_max_bytes = 8U << 10;  ///< larger ones are announced, then pulled
+    std::size_t delta_max_bytes = 64U << 10;        ///< records per frame; a document's part
+    std::size_t documents_max = 4096;               ///< offered here
+    std::size_t pulls_max = 4;                      ///< documents pulled at once
+    std::uint32_t parts_served_max_s = 2048;        ///< document parts served per second
 };
 
 inline constexpr std::size_t frame_max_bytes = 256U << 10;
@@ -161,18 +162,18 @@ struct Counters {
     std::uint64_t bytes_sent = 0;
     std::uint64_t frames_received = 0;
     std::uint64_t bytes_received = 0;
-    std::uint64_t dropped_malformed = 0;   ///< not a frame within the limits
-    std::uint64_t dropped_version = 0;     ///< another protocol version
-    std::uint64_t dropped_site = 0;        ///< another site's frame
-    std::uint64_t dropped_stranger = 0;    ///< sender not in the roster (or we are not)
-    std::uint64_t records_received = 0;    ///< newer ones of others, verified and stored
-    std::uint64_t records_refused = 0;     ///< verify_record said no, or too large
+    std::uint64_t dropped_malformed = 0;  ///< not a frame within the limits
+    std::uint64_t dropped_version = 0;    ///< another protocol version
+    std::uint64_t dropped_site = 0;       ///< another site's frame
+    std::uint64_t dropped_stranger = 0;   ///< sender not in the roster (or we are not)
+    std::uint64_t records_received = 0;   ///< newer ones of others, verified and stored
+    std::uint64_t records_refused = 0;    ///< verify_record said no, or too large
     std::uint64_t equivocations = 0;
-    std::uint64_t documents_refused = 0;   ///< verify_document said no
+    std::uint64_t documents_refused = 0;  ///< verify_document said no
     std::uint64_t probes = 0;
     std::uint64_t probes_failed = 0;
-    std::uint64_t refutations = 0;         ///< we had to say that we are alive
-    std::uint64_t local_health = 0;        ///< now: 0 = well, local_health_max = very late
+    std::uint64_t refutations = 0;   ///< we had to say that we are alive
+    std::uint64_t local_health = 0;  ///< now: 0 = well, local_health_max = very late
 };
 
 /// Spreads membership, records and documents among the members of one site.

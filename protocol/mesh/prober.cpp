@@ -47,8 +47,12 @@ void Prober::probe_now(Index target) {
     }
     const auto& s = out_.settings;
     ++out_.counters.probes;
-    probes_.push_back({key, ++sequence_, out_.now_ms + scaled(s.probe_timeout_ms),
-                       out_.now_ms + scaled(s.probe_interval_ms), {}, 0});
+    probes_.push_back({key,
+                       ++sequence_,
+                       out_.now_ms + scaled(s.probe_timeout_ms),
+                       out_.now_ms + scaled(s.probe_interval_ms),
+                       {},
+                       0});
     ping(target, sequence_);
 }
 
@@ -68,8 +72,8 @@ void Prober::take_ping_request(Index from, MemberKey target, std::uint64_t seque
     if (!to || *to == members_.self() || errands_.size() >= errands_max) return;
     const auto& s = out_.settings;
     const auto patience = (s.probe_interval_ms - s.probe_timeout_ms) * 3 / 4;
-    errands_.push_back({target, members_.at(from).key, sequence, ++sequence_,
-                        out_.now_ms + patience});
+    errands_.push_back(
+        {target, members_.at(from).key, sequence, ++sequence_, out_.now_ms + patience});
     ping(*to, sequence_);
 }
 

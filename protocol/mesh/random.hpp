@@ -39,8 +39,8 @@ class Random {
     /// `value` ± a third.
     std::int64_t jitter(std::int64_t value) {
         const std::int64_t third = value / 3;
-        return value - third + static_cast<std::int64_t>(
-                                   below(static_cast<std::uint64_t>(2 * third + 1)));
+        return value - third +
+               static_cast<std::int64_t>(below(static_cast<std::uint64_t>(2 * third + 1)));
     }
 
   private:

@@ -144,8 +144,7 @@ void Records::conflict(const Member& owner, const RecordBody& body, std::uint64_
     if (reported_.size() >= reported_max) reported_.clear();
     reported_.insert(id);
     ++out_.counters.equivocations;
-    out_.effects.push_back(
-        Equivocation{owner.id, body.version, body.bytes, members_.at(from).id});
+    out_.effects.push_back(Equivocation{owner.id, body.version, body.bytes, members_.at(from).id});
 }
 
 void Records::consider(Index from, std::span<const Entry> entries, std::int64_t delay_ms) {

@@ -19,7 +19,11 @@ Metrics::~Metrics() = default;
 void Metrics::add(const std::string& name, const std::string& help, double amount,
                   const Labels& labels) {
     // Registering an existing family or metric returns the one that is there.
-    prometheus::BuildCounter().Name(name).Help(help).Register(families_->registry).Add(labels)
+    prometheus::BuildCounter()
+        .Name(name)
+        .Help(help)
+        .Register(families_->registry)
+        .Add(labels)
         .Increment(amount);
 }
 
@@ -32,7 +36,11 @@ void Metrics::rise_to(const std::string& name, const std::string& help, double t
 
 void Metrics::set(const std::string& name, const std::string& help, double value,
                   const Labels& labels) {
-    prometheus::BuildGauge().Name(name).Help(help).Register(families_->registry).Add(labels)
+    prometheus::BuildGauge()
+        .Name(name)
+        .Help(help)
+        .Register(families_->registry)
+        .Add(labels)
         .Set(value);
 }
 

@@ -13,8 +13,8 @@ Result<Bytes> wait_for_answer(MonitoredSocket& link, const std::string& endpoint
     using Clock = std::chrono::steady_clock;
     const auto deadline = Clock::now() + std::chrono::milliseconds(timeout_ms);
     for (;;) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline -
-                                                                                Clock::now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) {
             return fail(Errc::timeout, "{}: no answer within {} ms; is the agent running there?",
                         endpoint, timeout_ms);

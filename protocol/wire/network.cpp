@@ -17,14 +17,15 @@ constexpr auto sweep_at_rest = std::chrono::seconds(2);
 constexpr auto work_of_note = std::chrono::milliseconds(5);
 constexpr auto dropped_every = std::chrono::milliseconds(500);
 
-bool is_ipc(const std::string& endpoint) { return endpoint.starts_with("ipc://"); }
+bool is_ipc(const std::string& endpoint) {
+    return endpoint.starts_with("ipc://");
+}
 
 std::string bind_advice(int error, const std::string& setting) {
     switch (error) {
         case EADDRINUSE:
             return fmt::format("is in use; stop the other program or change {}", setting);
-        case EADDRNOTAVAIL:
-            return fmt::format("is no address of this host; change {}", setting);
+        case EADDRNOTAVAIL: return fmt::format("is no address of this host; change {}", setting);
         case EACCES: return "may not be bound; start as root or take a port above 1023";
         default:
             return fmt::format("cannot be bound: {} (setting {})", zmq_strerror(error), setting);
@@ -102,7 +103,9 @@ void Network::connect(ConnectSettings settings) {
     open(peer);
 }
 
-void Network::disconnect(const std::string& name) { peers_.erase(name); }
+void Network::disconnect(const std::string& name) {
+    peers_.erase(name);
+}
 
 void Network::open(Peer& peer) {
     try {
@@ -289,11 +292,11 @@ void Network::read_peer(Peer& peer) {
         ++counters_.frames_in;
         counters_.bytes_in += got->frame.size();
         const auto size = got->frame.size();
-        const bool taken = inbox_->offer(
-            "to " + peer.settings.peer, size,
-            [call = peer.settings.on_frame, frame = std::move(got->frame)]() mutable {
-                if (call) call(std::move(frame));
-            });
+        const bool taken =
+            inbox_->offer("to " + peer.settings.peer, size,
+                          [call = peer.settings.on_frame, frame = std::move(got->frame)]() mutable {
+                              if (call) call(std::move(frame));
+                          });
         if (!taken) ++counters_.dropped_full;
     }
 }

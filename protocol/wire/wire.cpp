@@ -178,6 +178,8 @@ bool Wire::reply(const Handle& to, Bytes frame) {
     });
 }
 
-const Counters& Wire::counters() const { return impl_->counters; }
+const Counters& Wire::counters() const {
+    return impl_->counters;
+}
 
 }  // namespace clarity::wire

@@ -19,17 +19,17 @@ using Post = std::function<void(std::function<void()>)>;
 
 /// Limits; the defaults suit a small edge box.
 struct Limits {
-    int high_water_frames = 256;               ///< per connection and direction
+    int high_water_frames = 256;                         ///< per connection and direction
     std::int64_t frame_max_bytes = (256U << 10) + 1024;  ///< a longer one drops its connection
-    std::size_t pending_frames = 4096;         ///< handed to the owner, not yet run
+    std::size_t pending_frames = 4096;                   ///< handed to the owner, not yet run
     std::size_t pending_frames_per_user = 512;
     std::size_t pending_bytes = 32U << 20;
-    std::size_t outgoing_frames = 8192;        ///< given to the wire, not yet sent
+    std::size_t outgoing_frames = 8192;  ///< given to the wire, not yet sent
     std::size_t outgoing_bytes = 64U << 20;
-    std::size_t unfinished_bytes = 4U << 20;   ///< of a message that does not end, per connection
-    std::size_t waiting_frames = 64;           ///< per peer that is not connected yet
-    int waiting_ms = 3000;                     ///< older frames are dropped rather than sent late
-    int backoff_min_ms = 300;                  ///< to a new try after a peer refused us
+    std::size_t unfinished_bytes = 4U << 20;  ///< of a message that does not end, per connection
+    std::size_t waiting_frames = 64;          ///< per peer that is not connected yet
+    int waiting_ms = 3000;                    ///< older frames are dropped rather than sent late
+    int backoff_min_ms = 300;                 ///< to a new try after a peer refused us
     int backoff_max_ms = 30'000;
 };
 
@@ -50,7 +50,7 @@ struct Handle {
 struct ListenSettings {
     std::string endpoint;  ///< "tcp://10.0.0.1:8472", port 0 = any free one; "ipc:///run/…/query"
     std::string setting = "listen";  ///< its name in the configuration, for messages
-    bool curve = true;     ///< false for ipc:// only: the file's permission decides
+    bool curve = true;               ///< false for ipc:// only: the file's permission decides
     unsigned ipc_mode = 0660;
     /// `user` is the name that set_authorised() gives the key ("local" without CURVE), looked up
     /// again for every message.
@@ -84,13 +84,13 @@ struct ConnectSettings {
 /// For the metrics; each only rises.
 struct Counters {
     std::atomic<std::uint64_t> frames_in{0}, frames_out{0}, bytes_in{0}, bytes_out{0};
-    std::atomic<std::uint64_t> dropped_full{0};        ///< a bounded queue was full
-    std::atomic<std::uint64_t> dropped_slow{0};        ///< the peer takes no more
-    std::atomic<std::uint64_t> dropped_unauthorised{0};///< key not (or no longer) known
-    std::atomic<std::uint64_t> dropped_malformed{0};   ///< multipart
-    std::atomic<std::uint64_t> connections_cut{0};     ///< revoked, or a message without end
-    std::atomic<std::uint64_t> reconnects{0};          ///< sockets made anew after a refusal
-    std::atomic<std::uint64_t> handshakes_refused{0};  ///< by us
+    std::atomic<std::uint64_t> dropped_full{0};          ///< a bounded queue was full
+    std::atomic<std::uint64_t> dropped_slow{0};          ///< the peer takes no more
+    std::atomic<std::uint64_t> dropped_unauthorised{0};  ///< key not (or no longer) known
+    std::atomic<std::uint64_t> dropped_malformed{0};     ///< multipart
+    std::atomic<std::uint64_t> connections_cut{0};       ///< revoked, or a message without end
+    std::atomic<std::uint64_t> reconnects{0};            ///< sockets made anew after a refusal
+    std::atomic<std::uint64_t> handshakes_refused{0};    ///< by us
 };
 
 /// The transport of a daemon: make one and keep it. Methods may be called from any thread and never

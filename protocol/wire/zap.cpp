@@ -31,8 +31,8 @@ std::size_t Zap::answer() {
         }
         refused += ok ? 0U : 1U;
         const Bytes id = frames.size() > 1 ? frames[1] : Bytes();
-        const Bytes reply[] = {"1.0", id, ok ? "200" : "400", ok ? "OK" : "key not known", user,
-                               ""};
+        const Bytes reply[] = {"1.0", id, ok ? "200" : "400", ok ? "OK" : "key not known",
+                               user,  ""};
         for (std::size_t i = 0; i < std::size(reply); ++i) {
             const bool last = i + 1 == std::size(reply);
             socket_.send(zmq::buffer(reply[i]),

@@ -54,8 +54,8 @@ std::optional<bool> to_boolean(const Value& value) {
 Map::Map(std::string_view file, const Value& value, Problems& problems, std::string_view what)
     : file_(file), value_(&value), problems_(&problems), what_(what) {
     if (!value.is_map() && value.kind != Value::Kind::null) {
-        error(value.line, fmt::format("{} must be a map of keys and values, not {}", what_,
-                                      kind_name(value)));
+        error(value.line,
+              fmt::format("{} must be a map of keys and values, not {}", what_, kind_name(value)));
     }
 }
 
@@ -107,13 +107,13 @@ std::int64_t Map::integer(std::string_view key, std::int64_t min, std::int64_t m
     if (value == nullptr) return fallback;
     const auto number = to_integer(*value);
     if (!number) {
-        error(value->line, fmt::format("\"{}\" must be a whole number, not \"{}\"", key,
-                                       shown(value->scalar)));
+        error(value->line,
+              fmt::format("\"{}\" must be a whole number, not \"{}\"", key, shown(value->scalar)));
         return fallback;
     }
     if (*number < min || *number > max) {
-        error(value->line, fmt::format("\"{}\" must be from {} to {}, not {}", key, min, max,
-                                       *number));
+        error(value->line,
+              fmt::format("\"{}\" must be from {} to {}, not {}", key, min, max, *number));
         return fallback;
     }
     return *number;
@@ -126,8 +126,8 @@ double Map::number(std::string_view key, double min, double max, double fallback
     const auto* end = value->scalar.data() + value->scalar.size();
     const auto [at, problem] = std::from_chars(value->scalar.data(), end, out);
     if (problem != std::errc{} || at != end || value->quoted || !std::isfinite(out)) {
-        error(value->line, fmt::format("\"{}\" must be a number, not \"{}\"", key,
-                                       shown(value->scalar)));
+        error(value->line,
+              fmt::format("\"{}\" must be a number, not \"{}\"", key, shown(value->scalar)));
         return fallback;
     }
     if (out < min || out > max) {
@@ -142,8 +142,8 @@ bool Map::boolean(std::string_view key, bool fallback) {
     if (value == nullptr) return fallback;
     const auto truth = to_boolean(*value);
     if (!truth) {
-        error(value->line, fmt::format("\"{}\" must be true or false, not \"{}\"", key,
-                                       shown(value->scalar)));
+        error(value->line,
+              fmt::format("\"{}\" must be true or false, not \"{}\"", key, shown(value->scalar)));
     }
     return truth.value_or(fallback);
 }
@@ -176,8 +176,8 @@ std::vector<std::string> Map::texts(std::string_view key) {
         if (item->kind == Value::Kind::scalar) {
             out.push_back(item->scalar);
         } else {
-            error(item->line, fmt::format("\"{}\" must be a list of texts: here is {}", key,
-                                          kind_name(*item)));
+            error(item->line,
+                  fmt::format("\"{}\" must be a list of texts: here is {}", key, kind_name(*item)));
         }
     }
     return out;
@@ -213,10 +213,10 @@ void Map::finish() {
     for (const auto& entry : value_->entries) {
         if (std::find(asked_.begin(), asked_.end(), entry.key) != asked_.end()) continue;
         const auto near = nearest(entry.key, asked_);
-        warning(entry.line,
-                near ? fmt::format("unknown key \"{}\" is ignored: did you mean \"{}\"?",
-                                   shown(entry.key), *near)
-                     : fmt::format("unknown key \"{}\" is ignored", shown(entry.key)));
+        warning(entry.line, near
+                                ? fmt::format("unknown key \"{}\" is ignored: did you mean \"{}\"?",
+                                              shown(entry.key), *near)
+                                : fmt::format("unknown key \"{}\" is ignored", shown(entry.key)));
     }
 }
 

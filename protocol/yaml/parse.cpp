@@ -103,7 +103,8 @@ class Builder : public YAML::EventHandler {
         nodes_ += more;
         if (nodes_ > limits_.nodes_max) {
             throw Refused{line, fmt::format("holds more than {} values once its aliases are "
-                                            "unfolded", limits_.nodes_max)};
+                                            "unfolded",
+                                            limits_.nodes_max)};
         }
     }
     void open(Value::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -186,8 +187,12 @@ class Builder : public YAML::EventHandler {
 std::size_t sequence_length(std::string_view text, std::size_t at) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const auto c = byte(at);
-    const std::size_t size = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3
-                             : c < 0xf5 ? 4 : 0;
+    const std::size_t size = c < 0x80   ? 1
+                             : c < 0xc2 ? 0
+                             : c < 0xe0 ? 2
+                             : c < 0xf0 ? 3
+                             : c < 0xf5 ? 4
+                                        : 0;
     if (at + size > text.size()) return 0;
     for (std::size_t i = 1; i < size; ++i) {
         if ((byte(at + i) & 0xc0U) != 0x80) return 0;
@@ -230,8 +235,9 @@ const Value* Value::find(std::string_view key) const {
 std::optional<Value> parse(std::string_view file, std::string_view text, Problems& problems,
                            const Limits& limits) {
     if (text.size() > limits.size_max_bytes) {
-        problems.error(file, 0, fmt::format("is {} bytes: at most {} are read", text.size(),
-                                            limits.size_max_bytes));
+        problems.error(
+            file, 0,
+            fmt::format("is {} bytes: at most {} are read", text.size(), limits.size_max_bytes));
         return std::nullopt;
     }
     if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);

@@ -31,15 +31,18 @@ Result<void> ArtifactCache::save(const Digest& sha256, const Entry& entry, Sync 
 
 Result<void> ArtifactCache::make_partial(const Manifest& manifest) {
     if (settings_.size_max_bytes != 0 && manifest.size_bytes > settings_.size_max_bytes) {
-        return fail(Errc::no_space, "{} bytes are over the cache's limit of {}; raise "
-                    "cache.size_max_bytes", manifest.size_bytes, settings_.size_max_bytes);
+        return fail(Errc::no_space,
+                    "{} bytes are over the cache's limit of {}; raise "
+                    "cache.size_max_bytes",
+                    manifest.size_bytes, settings_.size_max_bytes);
     }
     const std::string path = partial_path(manifest.sha256);
     CLARITY_TRY(const auto free, free_space_bytes(parent_dir(path)));
     if (free < manifest.size_bytes || free - manifest.size_bytes < settings_.disk_reserve_bytes) {
-        return fail(Errc::no_space, "{}: {} bytes are free, {} and a reserve of {} are needed; "
-                    "free some space on this file system", settings_.root, free,
-                    manifest.size_bytes, settings_.disk_reserve_bytes);
+        return fail(Errc::no_space,
+                    "{}: {} bytes are free, {} and a reserve of {} are needed; "
+                    "free some space on this file system",
+                    settings_.root, free, manifest.size_bytes, settings_.disk_reserve_bytes);
     }
     CLARITY_CHECK(remove_all(path));
     CLARITY_TRY(auto file, File::create(path, 0640));
@@ -68,8 +71,10 @@ Result<std::string> ArtifactCache::begin(const Manifest& manifest, std::int64_t 
             if (auto made = make_partial(manifest); !made) {
                 return fail_within(what, std::move(made));
             }
-            at = entries_.insert_or_assign(manifest.sha256,
-                                           std::make_unique<Entry>(Entry::of(manifest))).first;
+            at =
+                entries_
+                    .insert_or_assign(manifest.sha256, std::make_unique<Entry>(Entry::of(manifest)))
+                    .first;
         }
         at->second->last_used_unix_s = now_unix_s;
         if (suspect.empty()) {
@@ -93,8 +98,7 @@ Result<std::size_t> ArtifactCache::recheck(const Manifest& manifest, const std::
     for (std::size_t piece = 0; piece < good.size(); ++piece) {
         if (piece >= which.size() || !which[piece]) continue;
         bytes.resize(manifest.piece_length(piece));
-        const std::uint64_t offset =
-            static_cast<std::uint64_t>(piece) * manifest.piece_size_bytes;
+        const std::uint64_t offset = static_cast<std::uint64_t>(piece) * manifest.piece_size_bytes;
         CLARITY_TRY(const auto got, file.read_at(bytes.data(), bytes.size(), offset));
         good[piece] = got == bytes.size() && piece_matches(manifest, piece, bytes);
         if (!good[piece]) ++bad;
@@ -143,13 +147,15 @@ Result<std::string> ArtifactCache::complete(const Manifest& manifest, std::int64
         auto bad = recheck(manifest, path, std::vector<bool>(manifest.piece_count(), true));
         if (!bad) return fail_within(what, std::move(bad));
         if (*bad == 0) {
-            return fail(Errc::conflict, "{}: every piece is as its manifest says but the whole "
+            return fail(Errc::conflict,
+                        "{}: every piece is as its manifest says but the whole "
                         "has SHA-256 {}, not {}: the manifest contradicts itself; publish it anew",
                         what, digest->hex(), manifest.sha256.hex());
         }
-        return fail(Errc::invalid, "{}: SHA-256 is {}, not {}; {} of {} pieces are bad and will be "
-                    "fetched again", what, digest->hex(), manifest.sha256.hex(), *bad,
-                    manifest.piece_count());
+        return fail(Errc::invalid,
+                    "{}: SHA-256 is {}, not {}; {} of {} pieces are bad and will be "
+                    "fetched again",
+                    what, digest->hex(), manifest.sha256.hex(), *bad, manifest.piece_count());
     }
     CLARITY_CHECK(make_dirs(parent_dir(target), 0750));
     if (::chmod(path.c_str(), 0440) != 0) {

@@ -18,7 +18,7 @@
 namespace clarity {
 
 struct CacheSettings {
-    std::string root;  ///< folder; objects/ and partial/ are made in it
+    std::string root;                  ///< folder; objects/ and partial/ are made in it
     std::uint64_t size_max_bytes = 0;  ///< of complete and partial files; 0 = no limit
     /// collect() starts above the high mark and stops below the low one, in percent of the limit.
     std::uint32_t high_percent = 95;

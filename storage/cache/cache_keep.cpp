@@ -63,9 +63,8 @@ Result<std::vector<Digest>> ArtifactCache::collect(const MayDrop& may_drop,
     const std::uint64_t limit = settings_.size_max_bytes;
     if (limit == 0 || total <= limit / 100 * settings_.high_percent) return dropped;
     auto candidates = list();
-    std::sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
-        return a.last_used_unix_s < b.last_used_unix_s;
-    });
+    std::sort(candidates.begin(), candidates.end(),
+              [](const auto& a, const auto& b) { return a.last_used_unix_s < b.last_used_unix_s; });
     for (const auto& each : candidates) {
         if (total <= limit / 100 * settings_.low_percent) break;
         // The owner's question is asked without the lock: it may look into the cache.

@@ -61,8 +61,11 @@ std::uint64_t ArtifactCache::Entry::held_bytes() const {
 }
 
 Bytes ArtifactCache::Entry::encode() const {
-    StoredEntry stored{artifact, version, size_bytes, piece_size_bytes, complete,
-                       static_cast<std::uint32_t>(pieces.size()), {}, last_used_unix_s, boot_id};
+    StoredEntry stored{artifact,   version,
+                       size_bytes, piece_size_bytes,
+                       complete,   static_cast<std::uint32_t>(pieces.size()),
+                       {},         last_used_unix_s,
+                       boot_id};
     stored.bits.resize((pieces.size() + 7) / 8);
     for (std::size_t i = 0; i < pieces.size(); ++i) {
         if (pieces[i]) stored.bits[i / 8] = static_cast<char>(stored.bits[i / 8] | 1 << i % 8);
@@ -76,9 +79,9 @@ Result<ArtifactCache::Entry> ArtifactCache::Entry::decode(std::string_view bytes
         return fail(Errc::invalid, "cache entry has {} bytes of bits for {} pieces",
                     stored.bits.size(), stored.piece_count);
     }
-    Entry out{stored.artifact, stored.version, stored.size_bytes, stored.piece_size_bytes,
-              stored.complete, std::vector<bool>(stored.piece_count), stored.last_used_unix_s,
-              stored.boot_id};
+    Entry out{stored.artifact,         stored.version,  stored.size_bytes,
+              stored.piece_size_bytes, stored.complete, std::vector<bool>(stored.piece_count),
+              stored.last_used_unix_s, stored.boot_id};
     for (std::size_t i = 0; i < out.pieces.size(); ++i) {
         out.pieces[i] = (static_cast<unsigned char>(stored.bits[i / 8]) >> i % 8 & 1) != 0;
     }
@@ -87,7 +90,9 @@ Result<ArtifactCache::Entry> ArtifactCache::Entry::decode(std::string_view bytes
 
 namespace cache_detail {
 
-Bytes entry_key(const Digest& sha256) { return Bytes(entry_prefix) + sha256.bytes(); }
+Bytes entry_key(const Digest& sha256) {
+    return Bytes(entry_prefix) + sha256.bytes();
+}
 
 Bytes pin_key(const Digest& sha256, std::string_view owner) {
     return Bytes(pin_prefix) + sha256.bytes() + Bytes(owner);

@@ -61,14 +61,17 @@ Error status_error(int status) {
         case 401:
         case 403:
             return {Errc::denied, fmt::format("the server answered {}; check the repository's "
-                                              "credentials", status)};
+                                              "credentials",
+                                              status)};
         case 404:
         case 410:
             return {Errc::not_found, fmt::format("the server answered {}; check the path and the "
-                                                 "repository's base_url", status)};
+                                                 "repository's base_url",
+                                                 status)};
         case 416:
-            return {Errc::conflict, "the file is shorter than the range asked for; it was replaced "
-                                    "since its manifest was signed"};
+            return {Errc::conflict,
+                    "the file is shorter than the range asked for; it was replaced "
+                    "since its manifest was signed"};
         default: break;
     }
     return {is_passing(status) ? Errc::network : Errc::failed,
@@ -76,7 +79,10 @@ Error status_error(int status) {
 }
 
 HttpReader::HttpReader(HttpRequest base, const ReadRequest& request, const ByteSink& sink)
-    : base_(std::move(base)), request_(request), sink_(sink), position_(request.offset),
+    : base_(std::move(base)),
+      request_(request),
+      sink_(sink),
+      position_(request.offset),
       version_(request.expected_etag) {
     const std::uint64_t room = std::numeric_limits<std::uint64_t>::max() - request.offset;
     if (request.length_max < room) end_ = request.offset + request.length_max;
@@ -133,10 +139,9 @@ std::optional<HttpReader::Failure> HttpReader::attempt() {
     judged_ = false;
     skip_ = 0;
     failure_.reset();
-    const auto response =
-        http_stream(next_request(), [this](const HttpHead& head, std::string_view bytes) {
-            return on_bytes(head, bytes);
-        });
+    const auto response = http_stream(
+        next_request(),
+        [this](const HttpHead& head, std::string_view bytes) { return on_bytes(head, bytes); });
     if (failure_) return std::move(failure_);
     if (done()) return std::nullopt;  // we may have ended it ourselves: all is here
     if (!response) {
@@ -144,8 +149,10 @@ std::optional<HttpReader::Failure> HttpReader::attempt() {
         return Failure{response.error(), code == Errc::network || code == Errc::timeout, 0};
     }
     if (end_) {
-        return Failure{{Errc::network, fmt::format("the answer ended at byte {} of {}", position_,
-                                                   *end_)}, true, 0};
+        return Failure{
+            {Errc::network, fmt::format("the answer ended at byte {} of {}", position_, *end_)},
+            true,
+            0};
     }
     return std::nullopt;
 }
@@ -177,7 +184,9 @@ bool HttpReader::deliver(std::string_view bytes) {
         if (longer) {
             return refuse({{Errc::conflict,
                             fmt::format("the server sends more than the {} bytes of the manifest",
-                                        *request_.expected_size)}, false, 0});
+                                        *request_.expected_size)},
+                           false,
+                           0});
         }
         bytes = bytes.substr(0, *end_ - position_);
     }
@@ -201,8 +210,10 @@ std::optional<HttpReader::Failure> HttpReader::judge(const HttpHead& head) {
     const auto* encoding = head.find("content-encoding");
     if (encoding != nullptr && *encoding != "identity") {
         return Failure{{Errc::invalid, fmt::format("the server sends it as \"{}\" though not "
-                                                   "asked to; switch that off there", *encoding)},
-                       false, 0};
+                                                   "asked to; switch that off there",
+                                                   *encoding)},
+                       false,
+                       0};
     }
     if (auto failure = head.status == 206 ? judge_partial(head) : judge_whole(head)) {
         return failure;
@@ -213,14 +224,18 @@ std::optional<HttpReader::Failure> HttpReader::judge(const HttpHead& head) {
 std::optional<HttpReader::Failure> HttpReader::judge_total(std::uint64_t total,
                                                            const HttpHead& head) {
     if (request_.expected_size && total != *request_.expected_size) {
-        return Failure{{Errc::conflict,
-                        fmt::format("it has {} bytes where the manifest says {}{}", total,
-                                    *request_.expected_size, page_hint(head))}, false, 0};
+        return Failure{
+            {Errc::conflict, fmt::format("it has {} bytes where the manifest says {}{}", total,
+                                         *request_.expected_size, page_hint(head))},
+            false,
+            0};
     }
     if (outcome_.total_size && *outcome_.total_size != total) {
         return Failure{{Errc::conflict, fmt::format("its size changed from {} to {} while it was "
-                                                    "read", *outcome_.total_size, total)},
-                       false, 0};
+                                                    "read",
+                                                    *outcome_.total_size, total)},
+                       false,
+                       0};
     }
     outcome_.total_size = total;
     end_ = end_ ? std::min(*end_, total) : total;
@@ -232,18 +247,25 @@ std::optional<HttpReader::Failure> HttpReader::judge_partial(const HttpHead& hea
     const auto range = text != nullptr ? parse_content_range(*text) : std::nullopt;
     if (!range) {
         return Failure{{Errc::invalid, fmt::format("answer 206 with an unusable Content-Range "
-                                                   "\"{}\"", text != nullptr ? *text : "")},
-                       false, 0};
+                                                   "\"{}\"",
+                                                   text != nullptr ? *text : "")},
+                       false,
+                       0};
     }
     if (range->first != position_ || (end_ && range->last >= *end_)) {
-        return Failure{{Errc::invalid,
-                        fmt::format("asked from byte {}, the server sends bytes {} to {}",
-                                    position_, range->first, range->last)}, false, 0};
+        return Failure{
+            {Errc::invalid, fmt::format("asked from byte {}, the server sends bytes {} to {}",
+                                        position_, range->first, range->last)},
+            false,
+            0};
     }
     const auto length = head.content_length();
     if (length && *length != range->last - range->first + 1) {
         return Failure{{Errc::invalid, fmt::format("Content-Length {} does not fit Content-Range "
-                                                   "\"{}\"", *length, *text)}, false, 0};
+                                                   "\"{}\"",
+                                                   *length, *text)},
+                       false,
+                       0};
     }
     outcome_.ranged = true;
     return range->total ? judge_total(*range->total, head) : std::nullopt;
@@ -254,15 +276,17 @@ std::optional<HttpReader::Failure> HttpReader::judge_whole(const HttpHead& head)
         if (auto failure = judge_total(*length, head)) return failure;
     }
     if (const auto* accepts = head.find("accept-ranges")) {
-        outcome_.ranged = *accepts == "bytes" && position_ == request_.offset &&
-                          request_.offset == 0;
+        outcome_.ranged =
+            *accepts == "bytes" && position_ == request_.offset && request_.offset == 0;
     }
     skip_ = position_;
     if (skip_ > request_.skip_max_bytes) {
         return Failure{{Errc::unavailable,
                         fmt::format("the server ignores ranges: cannot go on from byte {} without "
-                                    "pulling all before it again{}", position_, page_hint(head))},
-                       false, 0};
+                                    "pulling all before it again{}",
+                                    position_, page_hint(head))},
+                       false,
+                       0};
     }
     return std::nullopt;
 }
@@ -276,8 +300,10 @@ std::optional<HttpReader::Failure> HttpReader::judge_version(const HttpHead& hea
                                                       : std::string();
     if (!version_.empty() && !version.empty() && version != version_) {
         return Failure{{Errc::conflict, fmt::format("the file was replaced while it was being "
-                                                    "fetched (ETag {} became {})", version_,
-                                                    version)}, false, 0};
+                                                    "fetched (ETag {} became {})",
+                                                    version_, version)},
+                       false,
+                       0};
     }
     if (!version.empty()) version_ = version;
     return std::nullopt;

@@ -38,13 +38,13 @@ class HttpReader {
     const ReadRequest& request_;
     const ByteSink& sink_;
     ReadOutcome outcome_;
-    std::uint64_t position_;             ///< next byte of the file to hand on
-    std::optional<std::uint64_t> end_;   ///< behind the last one, once known
-    std::string version_;                ///< ETag, or Last-Modified where there is none
+    std::uint64_t position_;            ///< next byte of the file to hand on
+    std::optional<std::uint64_t> end_;  ///< behind the last one, once known
+    std::string version_;               ///< ETag, or Last-Modified where there is none
 
     // of the current attempt
     bool judged_ = false;
-    std::uint64_t skip_ = 0;             ///< bytes before position_ that a whole answer repeats
+    std::uint64_t skip_ = 0;  ///< bytes before position_ that a whole answer repeats
     std::optional<Failure> failure_;
 };
 

@@ -27,8 +27,10 @@ bool has_dot_segment(std::string_view path) {
 Result<std::unique_ptr<Repository>> HttpRepository::make(const RepositoryAccess& access) {
     const bool secure = access.base_url.starts_with("https://");
     if (!secure && !access.base_url.starts_with("http://")) {
-        return fail(Errc::invalid, "repository {}: base_url \"{}\" is not an http:// or https:// "
-                    "address", access.id, url_for_log(access.base_url));
+        return fail(Errc::invalid,
+                    "repository {}: base_url \"{}\" is not an http:// or https:// "
+                    "address",
+                    access.id, url_for_log(access.base_url));
     }
     std::unique_ptr<HttpRepository> out(new HttpRepository(access.id));
     out->base_url_ = access.base_url;
@@ -88,8 +90,8 @@ Result<std::uint64_t> HttpRepository::size(const std::string& path) {
         status = got.status;
         if (got.status == 206) {
             const auto* text = got.find("content-range");
-            const auto range = text != nullptr ? repository_detail::parse_content_range(*text)
-                                               : std::nullopt;
+            const auto range =
+                text != nullptr ? repository_detail::parse_content_range(*text) : std::nullopt;
             if (range) total = range->total;
         } else if (got.status == 200) {
             total = got.content_length();

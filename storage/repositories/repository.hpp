@@ -37,7 +37,7 @@ struct ReadRequest {
 };
 
 struct ReadOutcome {
-    std::uint64_t bytes = 0;  ///< handed to the sink
+    std::uint64_t bytes = 0;      ///< handed to the sink
     std::uint64_t wan_bytes = 0;  ///< body bytes received, thrown away ones too
     std::uint32_t resumes = 0;    ///< how often the connection was cut and taken up again
     std::optional<std::uint64_t> total_size;

@@ -38,10 +38,10 @@ Finished run_as_nobody(const std::string& program, std::vector<std::string> argu
 /// A shell script in which `$1` is the program and /mnt a file system of that size.
 Finished run_on_small_disk(const std::string& size, const std::string& program,
                            const std::string& script) {
-    return run("/usr/bin/unshare",
-               {"-m", "/bin/sh", "-c",
-                "mount -t tmpfs -o size=" + size + " none /mnt || exit 99; " + script, "sh",
-                program});
+    return run(
+        "/usr/bin/unshare",
+        {"-m", "/bin/sh", "-c",
+         "mount -t tmpfs -o size=" + size + " none /mnt || exit 99; " + script, "sh", program});
 }
 
 std::size_t lines(const std::string& text) {
@@ -60,7 +60,9 @@ void check_line(const Finished& done, int code, const std::vector<std::string>& 
     }
 }
 
-bool is_root() { return ::geteuid() == 0; }
+bool is_root() {
+    return ::geteuid() == 0;
+}
 
 }  // namespace
 
@@ -81,8 +83,8 @@ TEST_CASE("bad input: configuration files name file, line and what is expected",
         check_line(run(program, {"--config", dir.path()}), 1, {dir.path(), "directory"});
     }
     // An unknown key is a warning with the name that was meant.
-    const auto typo = run(CLARITY_COORDINATOR,
-                          {"--check", "--config", dir.write("t.yml", "statedir: /x\n")});
+    const auto typo =
+        run(CLARITY_COORDINATOR, {"--check", "--config", dir.write("t.yml", "statedir: /x\n")});
     CHECK(typo.code == 0);
     CHECK(has(typo.err, "t.yml:1"));
     CHECK(has(typo.err, "did you mean \"state_dir\""));
@@ -117,8 +119,8 @@ TEST_CASE("bad input: a coordinator that is not there is 5, and an enrolment giv
     Person logged_in;
     {
         const RealCoordinator coordinator;
-        expect(logged_in, 0, {"login", coordinator.url(), "--token-file",
-                              coordinator.token_file(), "--yes"});
+        expect(logged_in, 0,
+               {"login", coordinator.url(), "--token-file", coordinator.token_file(), "--yes"});
     }
     for (const auto* word : {"agents", "publish", "plan", "apply"}) {
         CAPTURE(word);
@@ -142,8 +144,8 @@ TEST_CASE("bad input: join tokens that are spent, expired or no tokens", "[cli]"
     write_inventory(person.home.path() + "/inventory");
     expect(person, 0, {"apply", person.home.path() + "/inventory"});
     const auto token = [&](const std::string& ttl) {
-        const auto done = expect(person, 0, {"token", "create", "acme/dc-1", "--ttl", ttl, "-o",
-                                             "json"});
+        const auto done =
+            expect(person, 0, {"token", "create", "acme/dc-1", "--ttl", ttl, "-o", "json"});
         return parse_json(done.out).value().at("token").get<std::string>();
     };
     const auto enrol = [&](const std::string& text, const std::string& server) {
@@ -175,11 +177,11 @@ TEST_CASE("bad input: a port in use names the setting and the address", "[cli]")
     const auto address = "127.0.0.1:" + std::to_string((*taken)->port());
     const TempFolder dir;
     const auto coordinator = [&](const std::string& rest, const std::string& control) {
-        return run(CLARITY_COORDINATOR,
-                   {"--config", dir.write("c.yml", "state_dir: " + dir.path() +
-                                                       "/c\nrest: {listen: \"" + rest +
-                                                       "\"}\ncontrol: {listen: \"" + control +
-                                                       "\"}\nlog: {level: warning}\n")});
+        return run(
+            CLARITY_COORDINATOR,
+            {"--config", dir.write("c.yml", "state_dir: " + dir.path() + "/c\nrest: {listen: \"" +
+                                                rest + "\"}\ncontrol: {listen: \"" + control +
+                                                "\"}\nlog: {level: warning}\n")});
     };
     check_line(coordinator(address, "127.0.0.1:0"), 1, {"rest.listen", address, "in use"});
     check_line(coordinator("127.0.0.1:0", address), 1, {"control.listen", address, "in use"});
@@ -225,8 +227,8 @@ TEST_CASE("bad input: without permission, the file or folder is named", "[cli]")
         return path;
     };
     const auto config = readable("c.yml", "state_dir: " + locked + "/state\n");
-    const auto agent = readable(
-        "a.yml", agent_config(locked, "https://127.0.0.1:1", "edge-1", "token"));
+    const auto agent =
+        readable("a.yml", agent_config(locked, "https://127.0.0.1:1", "edge-1", "token"));
     check_line(run_as_nobody(CLARITY_COORDINATOR, {"--config", config}), 1,
                {locked + "/state", "Permission denied", "owner"});
     check_line(run_as_nobody(CLARITY_AGENT, {"--config", agent}), 1,
@@ -262,14 +264,14 @@ TEST_CASE("bad input: a full disk is said with the file, and what was there stay
     check_line(init, 1, {"/mnt/inventory/", "No space left", "free some space"});
 
     // First start: no key half-written, and it starts once there is room.
-    const auto first = run_on_small_disk(
-        "16k", CLARITY_COORDINATOR,
-        "printf 'state_dir: /mnt/s\\nrest: {listen: \"127.0.0.1:0\"}\\n"
-        "control: {listen: \"127.0.0.1:0\"}\\n' > /tmp/full-$$.yml; "
-        "\"$1\" --config /tmp/full-$$.yml; code=$?; find /mnt -name '*.tmp-*'; "
-        "mount -o remount,size=8m /mnt; "
-        "timeout 2 \"$1\" --config /tmp/full-$$.yml 2>/dev/null; "
-        "[ $? = 124 ] || echo does not start; rm /tmp/full-$$.yml; exit $code");
+    const auto first =
+        run_on_small_disk("16k", CLARITY_COORDINATOR,
+                          "printf 'state_dir: /mnt/s\\nrest: {listen: \"127.0.0.1:0\"}\\n"
+                          "control: {listen: \"127.0.0.1:0\"}\\n' > /tmp/full-$$.yml; "
+                          "\"$1\" --config /tmp/full-$$.yml; code=$?; find /mnt -name '*.tmp-*'; "
+                          "mount -o remount,size=8m /mnt; "
+                          "timeout 2 \"$1\" --config /tmp/full-$$.yml 2>/dev/null; "
+                          "[ $? = 124 ] || echo does not start; rm /tmp/full-$$.yml; exit $code");
     check_line(first, 1, {"/mnt/s/", "No space left", "free some space"});
 
     const auto agent = run_on_small_disk(
@@ -290,13 +292,13 @@ TEST_CASE("bad input: an agent without room for an artifact says so in its statu
     }
     const std::string bytes(16U << 20, 'a');
     boost::asio::io_context loop;
-    auto origin = http::Server::start(loop, {}, [&](const http::Request& request,
-                                                    const http::Reply& reply) {
-        http::Response out;
-        if (request.method != "HEAD") out.body = bytes;
-        out.headers["ETag"] = "\"one\"";
-        reply(out);
-    });
+    auto origin =
+        http::Server::start(loop, {}, [&](const http::Request& request, const http::Reply& reply) {
+            http::Response out;
+            if (request.method != "HEAD") out.body = bytes;
+            out.headers["ETag"] = "\"one\"";
+            reply(out);
+        });
     REQUIRE(origin);
     std::jthread serving([&] { loop.run(); });
     struct Stop {

@@ -23,8 +23,9 @@ TEST_CASE("real coordinator: login, root, inventory, artifact, token and secret"
     CHECK(has(expect(0, {"token", "list"}).out, "open"));
 
     const auto file = person.home.write("app.bin", std::string(100'000, 'z'));
-    const std::vector<std::string> add = {"artifact", "add", "app@1.0.0", file, "--type", "binary",
-                                          "--repository", "origin", "--path", "app.bin"};
+    const std::vector<std::string> add = {"artifact", "add",    "app@1.0.0",    file,
+                                          "--type",   "binary", "--repository", "origin",
+                                          "--path",   "app.bin"};
     const auto sum = expect(0, add).out;
     CHECK(has(expect(0, {"artifact", "list"}).out, "app"));
     CHECK(has(expect(0, {"artifact", "show", "app@1.0.0"}).out, sum.substr(0, 64)));
@@ -34,9 +35,9 @@ TEST_CASE("real coordinator: login, root, inventory, artifact, token and secret"
     CHECK(has(expect(1, again).err, "new version"));
     auto foreign = add;
     foreign[2] = "app@1.0.1";
-    foreign.insert(foreign.end(),
-                   {"--key", person.home.write("foreign.key",
-                                               encode_key_file(SigningKey::generate(), ""))});
+    foreign.insert(
+        foreign.end(),
+        {"--key", person.home.write("foreign.key", encode_key_file(SigningKey::generate(), ""))});
     expect(6, foreign);  // not the publisher's key
 
     expect(0, {"secret", "set", "greeting", "--value", "hello"});

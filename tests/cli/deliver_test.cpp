@@ -20,8 +20,8 @@ struct Installation {
     std::unique_ptr<RealAgent> agent;
 
     Installation() {
-        expect(person, 0, {"login", coordinator.url(), "--token-file", coordinator.token_file(),
-                           "--yes"});
+        expect(person, 0,
+               {"login", coordinator.url(), "--token-file", coordinator.token_file(), "--yes"});
         expect(person, 0, {"root", "init"});
         write_inventory(person.home.path() + "/inventory");
         expect(person, 0, {"apply", person.home.path() + "/inventory"});
@@ -63,8 +63,8 @@ TEST_CASE("deliver: a plan reaches an agent by hand, and only a signed one", "[c
     CHECK_FALSE(std::filesystem::exists(stick + "-not"));
 
     at.coordinator.stop();
-    const auto nobody = expect(at.person, 5, {"deliver", "--socket", at.agent->socket(), stick,
-                                              "--timeout", "2s"});
+    const auto nobody =
+        expect(at.person, 5, {"deliver", "--socket", at.agent->socket(), stick, "--timeout", "2s"});
     CHECK(has(nobody.err, at.agent->socket()));
     at.agent->start();
     REQUIRE(at.agent->says("plan 0"));
@@ -73,8 +73,9 @@ TEST_CASE("deliver: a plan reaches an agent by hand, and only a signed one", "[c
     CHECK(at.plan_seq() == 1);
     CHECK(at.agent->says("plan 1 for prod accepted"));
 
-    const auto again = expect(at.person, 0, {"deliver", "--socket", at.agent->socket(), "-o",
-                                             "json", stick + "/plan-1.envelope"});
+    const auto again = expect(
+        at.person, 0,
+        {"deliver", "--socket", at.agent->socket(), "-o", "json", stick + "/plan-1.envelope"});
     CHECK(parse_json(again.out).value().at(0).at("outcome") == "held already");
 
     auto forged = Envelope::decode(read_file(stick + "/plan-1.envelope", 1U << 20).value()).value();
@@ -98,8 +99,8 @@ TEST_CASE("root: keys and thresholds change, and whoever holds an old root follo
     CHECK(has(expect(late, 0, {"root", "show"}).out, "root version 1"));
 
     const auto second = person.home.path() + "/second.key";
-    const auto added = expect(person, 0, {"root", "next", "--new", "root=" + second, "--threshold",
-                                          "root=2", "--yes"});
+    const auto added = expect(
+        person, 0, {"root", "next", "--new", "root=" + second, "--threshold", "root=2", "--yes"});
     CHECK(has(added.err, "root version 2 is in force"));
     // Two signatures are needed now; one key at hand is not enough.
     const auto file = person.home.path() + "/root-v3.json";
@@ -115,8 +116,9 @@ TEST_CASE("root: keys and thresholds change, and whoever holds an old root follo
     CHECK(has(expect(person, 1, {"root", "next", "--remove", "root=00000000"}).err, "root show"));
     CHECK(has(expect(person, 1, {"root", "next", "--add", "king=" + second}).err, "approver"));
     const auto stranger = person.home.write("s.key", encode_key_file(SigningKey::generate(), ""));
-    const auto foreign = expect(person, 0, {"root", "next", "--key", stranger, "--out",
-                                            person.home.path() + "/f.json", "--yes"});
+    const auto foreign = expect(
+        person, 0,
+        {"root", "next", "--key", stranger, "--out", person.home.path() + "/f.json", "--yes"});
     CHECK(has(foreign.err, "0 of 1 signatures"));
     CHECK(has(expect(late, 0, {"root", "show"}).out, "root version 3"));
 }
@@ -131,12 +133,13 @@ TEST_CASE("coordinator: its CA's fingerprint is where the first login looks for 
     const auto fingerprint = printed.out.substr(0, 64);
     CHECK(has(coordinator.log(), "CA fingerprint for clarity login: " + fingerprint));
     const Person person;
-    expect(person, 0, {"login", coordinator.url(), "--token-file", coordinator.token_file(),
-                       "--ca-fingerprint", fingerprint});
+    expect(person, 0,
+           {"login", coordinator.url(), "--token-file", coordinator.token_file(),
+            "--ca-fingerprint", fingerprint});
     const Person other;
-    const auto wrong = expect(other, 6, {"login", coordinator.url(), "--token-file",
-                                         coordinator.token_file(), "--ca-fingerprint",
-                                         std::string(64, '0')});
+    const auto wrong = expect(other, 6,
+                              {"login", coordinator.url(), "--token-file", coordinator.token_file(),
+                               "--ca-fingerprint", std::string(64, '0')});
     CHECK(has(wrong.err, fingerprint));
     TempFolder empty;
     ask.arguments[2] = empty.write("c.yml", "state_dir: " + empty.path() + "/state\n");

@@ -27,12 +27,15 @@ FakeCoordinator::FakeCoordinator(std::uint16_t port) {
         must(x509::issue_server({key_, ca_pem_}, server_key, {"127.0.0.1", "localhost"}, now)) +
         ca_pem_;
     settings.key_pem = must(x509::private_key_pem(server_key));
-    server_ = must(http::Server::start(loop_, settings, [this](http::Request request,
-                                                               http::Reply reply) {
-        reply(answer(request));
-    }));
-    on("GET /api/v1/info", Json{{"version", "test"}, {"coordinator_key", key_.public_key().hex()},
-                                {"ca_pem", ca_pem_}, {"root_version", 0}, {"root_digest", ""}});
+    server_ =
+        must(http::Server::start(loop_, settings, [this](http::Request request, http::Reply reply) {
+            reply(answer(request));
+        }));
+    on("GET /api/v1/info", Json{{"version", "test"},
+                                {"coordinator_key", key_.public_key().hex()},
+                                {"ca_pem", ca_pem_},
+                                {"root_version", 0},
+                                {"root_digest", ""}});
     on("POST /api/v1/observers", Json::object());
     on("GET /api/v1/sites", Json::array({Json{{"site", "acme/dc-1"}}}));
     thread_ = std::thread([this] { loop_.run(); });

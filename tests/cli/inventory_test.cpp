@@ -23,17 +23,17 @@ void append(const std::string& path, const std::string& text) {
 class Origin {
   public:
     explicit Origin(std::string body) : body_(std::move(body)) {
-        auto server = http::Server::start(loop_, {}, [this](http::Request request,
-                                                            http::Reply reply) {
-            http::Response response;
-            response.content_type = "application/octet-stream";
-            response.headers["ETag"] = "\"one\"";
-            if (request.path != "/files/app.bin") response.status = 404;
-            else if (request.method == "HEAD") response.headers["Content-Length"] =
-                std::to_string(body_.size());
-            if (response.status == 200) response.body = body_;
-            reply(std::move(response));
-        });
+        auto server =
+            http::Server::start(loop_, {}, [this](http::Request request, http::Reply reply) {
+                http::Response response;
+                response.content_type = "application/octet-stream";
+                response.headers["ETag"] = "\"one\"";
+                if (request.path != "/files/app.bin") response.status = 404;
+                else if (request.method == "HEAD")
+                    response.headers["Content-Length"] = std::to_string(body_.size());
+                if (response.status == 200) response.body = body_;
+                reply(std::move(response));
+            });
         if (!server) throw std::runtime_error(server.error().message);
         server_ = *std::move(server);
         thread_ = std::thread([this] { loop_.run(); });
@@ -110,8 +110,8 @@ TEST_CASE("apply: a broken inventory is not sent, a good one is, with its digest
     const Person person;
     FakeCoordinator fake;
     person.login(fake);
-    fake.on("PUT /api/v1/inventory", Json{{"digest", "abc"}, {"warnings", Json::array()},
-                                          {"clients", 1}, {"servers", 2}});
+    fake.on("PUT /api/v1/inventory",
+            Json{{"digest", "abc"}, {"warnings", Json::array()}, {"clients", 1}, {"servers", 2}});
     const auto folder = person.home.path() + "/inventory";
     REQUIRE(person.run({"init", folder}).code == 0);
     const auto done = person.run({"apply", folder});
@@ -134,8 +134,10 @@ TEST_CASE("apply: a broken inventory is not sent, a good one is, with its digest
     REQUIRE(other.run({"init", other.home.path() + "/i"}).code == 0);
     fake.on("PUT /api/v1/inventory",
             Json{{"error", {{"code", "invalid"}, {"message", "1 problem"}}},
-                 {"problems", Json::array({Json{{"file", "clients/a/servers.yml"}, {"line", 14},
-                                                {"message", "no such datacenter"}}})}}, 422);
+                 {"problems", Json::array({Json{{"file", "clients/a/servers.yml"},
+                                                {"line", 14},
+                                                {"message", "no such datacenter"}}})}},
+            422);
     const auto refused = other.run({"apply", other.home.path() + "/i"});
     CHECK(refused.code == 1);
     CHECK(has(refused.err, "clients/a/servers.yml:14: no such datacenter"));

@@ -22,7 +22,8 @@ struct Person {
         Run how;
         how.input = std::string(FakeCoordinator::token) + "\n";
         const auto done = run({"login", coordinator.url(), "--token-file", "-", "--ca-fingerprint",
-                               coordinator.fingerprint()}, how);
+                               coordinator.fingerprint()},
+                              how);
         CAPTURE(done.err);
         REQUIRE(done.code == 0);
     }

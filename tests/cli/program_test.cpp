@@ -16,37 +16,60 @@ using namespace clarity::test;
 namespace {
 
 Json server(const char* name, const char* state, bool settled, bool failed, unsigned seq = 7) {
-    return Json{{"server", name}, {"server_id", name}, {"state", state}, {"age_s", 0.4},
-                {"witness", "edge-1"}, {"plan_seq", seq}, {"settled", settled}, {"failed", failed},
-                {"services", Json::array({Json{{"artifact", "web"}, {"version", "2.0.0"},
+    return Json{{"server", name},
+                {"server_id", name},
+                {"state", state},
+                {"age_s", 0.4},
+                {"witness", "edge-1"},
+                {"plan_seq", seq},
+                {"settled", settled},
+                {"failed", failed},
+                {"services", Json::array({Json{{"artifact", "web"},
+                                               {"version", "2.0.0"},
                                                {"state", failed ? "failed" : "running"},
                                                {"health", "healthy"},
                                                {"detail", failed ? "port 80 is in use" : ""}}})},
-                {"refusals", Json::array()}, {"notices", Json::array()}};
+                {"refusals", Json::array()},
+                {"notices", Json::array()}};
 }
 
 Json site_status(std::vector<Json> servers) {
-    return Json{{"site", "acme/dc-1"}, {"answered_by", "coordinator"},
-                {"plan", {{"seq", 7}, {"digest", ""}, {"environment", "prod"},
-                          {"freshness_s", 0.1}}},
-                {"servers", servers}, {"artifacts", Json::array()},
-                {"summary", {{"alive", 1}, {"healthy", 1}, {"failed", 0}, {"unreachable", 0}}}};
+    return Json{
+        {"site", "acme/dc-1"},
+        {"answered_by", "coordinator"},
+        {"plan", {{"seq", 7}, {"digest", ""}, {"environment", "prod"}, {"freshness_s", 0.1}}},
+        {"servers", servers},
+        {"artifacts", Json::array()},
+        {"summary", {{"alive", 1}, {"healthy", 1}, {"failed", 0}, {"unreachable", 0}}}};
 }
 
 Json change(const char* action) {
-    return Json{{"server", "edge-1"}, {"service", "web"}, {"action", action}, {"from", "1.0.0"},
-                {"to", "2.0.0"}, {"reason", "new version"}};
+    return Json{{"server", "edge-1"}, {"service", "web"}, {"action", action},
+                {"from", "1.0.0"},    {"to", "2.0.0"},    {"reason", "new version"}};
 }
 
 /// A coordinator with one deployment that stands as told.
 void deploy(FakeCoordinator& fake, const char* state, std::vector<Json> servers) {
-    fake.on("POST /api/v1/deployments", Json{{"id", "d-7"}, {"seq", 7}, {"site", "acme/dc-1"},
-            {"changes", Json::array({change("update")})}, {"artifacts", Json::array()}}, 201);
-    fake.on("PUT /api/v1/deployments/d-7/rollback", Json{{"id", "d-7"}, {"seq", 7},
-            {"site", "acme/dc-1"}, {"changes", Json::array()}, {"artifacts", Json::array()}}, 201);
+    fake.on("POST /api/v1/deployments",
+            Json{{"id", "d-7"},
+                 {"seq", 7},
+                 {"site", "acme/dc-1"},
+                 {"changes", Json::array({change("update")})},
+                 {"artifacts", Json::array()}},
+            201);
+    fake.on("PUT /api/v1/deployments/d-7/rollback",
+            Json{{"id", "d-7"},
+                 {"seq", 7},
+                 {"site", "acme/dc-1"},
+                 {"changes", Json::array()},
+                 {"artifacts", Json::array()}},
+            201);
     fake.on("GET /api/v1/deployments", Json::array({Json{{"id", "d-7"}, {"seq", 7}}}));
-    fake.on("GET /api/v1/deployments/d-7", Json{{"id", "d-7"}, {"seq", 7}, {"site", "acme/dc-1"},
-            {"state", state}, {"servers", servers}});
+    fake.on("GET /api/v1/deployments/d-7", Json{{"id", "d-7"},
+                                                {"seq", 7},
+                                                {"site", "acme/dc-1"},
+                                                {"state", state},
+                                                {"servers", servers}});
     fake.on("GET /api/v1/sites/acme/dc-1/status", site_status(servers));
 }
 
@@ -54,11 +77,16 @@ void deploy(FakeCoordinator& fake, const char* state, std::vector<Json> servers)
 
 TEST_CASE("usage: a mistake on the command line is 2, one line, and nothing on stdout", "[cli]") {
     const Person person;
-    const std::vector<std::vector<std::string>> mistakes = {
-        {"nonsense"}, {"status", "--nonsense"}, {"-o", "xml", "status"}, {"token"},
-        {"token", "create", "--ttl", "soon"}, {"artifact", "add"}, {"login"},
-        {"artifact", "nonsense"},
-        {"root", "init", "--threshold", "two"}, {"--timeout", "0", "status"}};
+    const std::vector<std::vector<std::string>> mistakes = {{"nonsense"},
+                                                            {"status", "--nonsense"},
+                                                            {"-o", "xml", "status"},
+                                                            {"token"},
+                                                            {"token", "create", "--ttl", "soon"},
+                                                            {"artifact", "add"},
+                                                            {"login"},
+                                                            {"artifact", "nonsense"},
+                                                            {"root", "init", "--threshold", "two"},
+                                                            {"--timeout", "0", "status"}};
     for (const auto& arguments : mistakes) {
         const auto done = person.run(arguments);
         CAPTURE(arguments, done.err);
@@ -150,8 +178,8 @@ TEST_CASE("login: a CA that changed is refused even with --yes", "[cli]") {
 TEST_CASE("login: a wrong token is 6 and says what to do", "[cli]") {
     const Person person;
     const FakeCoordinator fake;
-    const auto done = person.run({"login", fake.url(), "--token", "nope", "--ca-fingerprint",
-                                  fake.fingerprint()});
+    const auto done = person.run(
+        {"login", fake.url(), "--token", "nope", "--ca-fingerprint", fake.fingerprint()});
     CHECK(done.code == 6);
     CHECK(has(done.err, "token"));
     CHECK_FALSE(has(done.err, "nope"));
@@ -178,10 +206,13 @@ TEST_CASE("plan: pending changes are 3, none are 0", "[cli]") {
     person.login(fake);
     deploy(fake, "done", {});
     const auto answer = [](const char* action) {
-        return Json{{"site", "acme/dc-1"}, {"changes", Json::array({change(action)})},
+        return Json{{"site", "acme/dc-1"},
+                    {"changes", Json::array({change(action)})},
                     {"wan_bytes_expected", 1 << 20},
-                    {"artifacts", Json::array({Json{{"artifact", "web"}, {"version", "2.0.0"},
-                                                    {"size_bytes", 1 << 20}, {"held", false}}})}};
+                    {"artifacts", Json::array({Json{{"artifact", "web"},
+                                                    {"version", "2.0.0"},
+                                                    {"size_bytes", 1 << 20},
+                                                    {"held", false}}})}};
     };
     fake.on("POST /api/v1/deployments", answer("update"));
     const auto pending = person.run({"plan"});
@@ -219,12 +250,13 @@ TEST_CASE("publish: how it ended is the exit code, the deployment is the data", 
     CHECK(failed.code == 4);
     CHECK(has(failed.err, "port 80 is in use"));
     CHECK(publish("rolled_back", {server("edge-1", "alive", true, true)}).code == 4);
-    const auto late = publish("running", {server("edge-1", "alive", false, false)},
-                              {"--timeout", "1s"});
+    const auto late =
+        publish("running", {server("edge-1", "alive", false, false)}, {"--timeout", "1s"});
     CHECK(late.code == 7);
     CHECK(has(late.err, "clarity deployments show d-7"));
-    CHECK(publish("done", {server("edge-1", "alive", true, false),
-                           server("edge-2", "dead", false, false)}).code == 5);
+    CHECK(publish("done",
+                  {server("edge-1", "alive", true, false), server("edge-2", "dead", false, false)})
+              .code == 5);
     const auto detached = publish("running", {}, {"--detach"});
     CHECK(detached.code == 0);
     CHECK(parse_json(detached.out).value().at("id") == "d-7");
@@ -271,7 +303,9 @@ TEST_CASE("publish: a terminal gets a block that is drawn again, NO_COLOR gets l
     deploy(fake, "done", {server("edge-1", "alive", true, false)});
     fake.on("GET /api/v1/deployments/d-7", [&](const http::Request&) {
         return FakeCoordinator::Answer{
-            200, Json{{"id", "d-7"}, {"seq", 7}, {"site", "acme/dc-1"},
+            200, Json{{"id", "d-7"},
+                      {"seq", 7},
+                      {"site", "acme/dc-1"},
                       {"state", ++asked % 3 == 0 ? "done" : "running"},
                       {"servers", Json::array({server("edge-1", "alive", true, false)})}}};
     });
@@ -295,8 +329,8 @@ TEST_CASE("status: the coordinator's JSON comes out as it is, ages and witnesses
     person.login(fake);
     auto servers = std::vector<Json>{server("edge-1", "alive", true, false),
                                      server("edge-2", "suspect", false, false)};
-    servers[1]["refusals"].push_back(Json{{"document", "plan"}, {"seq", 3}, {"at", "now"},
-                                          {"message", "old \x1b[31mseq"}});
+    servers[1]["refusals"].push_back(
+        Json{{"document", "plan"}, {"seq", 3}, {"at", "now"}, {"message", "old \x1b[31mseq"}});
     servers[0]["notices"].push_back("no Docker engine on this host");
     deploy(fake, "done", servers);
     const auto json = person.run({"status", "acme/dc-1", "-o", "json"});
@@ -346,8 +380,8 @@ TEST_CASE("root: init makes the keys, the first root and uploads it", "[cli]") {
     CHECK(root->find(role::root)->threshold == 1);
     const auto keys = person.home.path() + "/config/keys/";
     for (const auto* name : {"root.key", "publisher.key"}) {
-        CHECK((std::filesystem::status(keys + name).permissions() &
-               std::filesystem::perms(0777)) == std::filesystem::perms(0600));
+        CHECK((std::filesystem::status(keys + name).permissions() & std::filesystem::perms(0777)) ==
+              std::filesystem::perms(0600));
     }
 }
 
@@ -389,8 +423,9 @@ TEST_CASE("artifact add: hashes the file, signs with the publisher's key and reg
     fake.on("PUT /api/v1/root", Json{{"digest", ""}, {"version", 1}});
     fake.on("POST /api/v1/manifests", Json{{"digest", "d"}}, 201);
     const auto file = person.home.write("app.bin", std::string(300'000, 'x'));
-    const std::vector<std::string> add = {"artifact", "add", "app@1.2.3", file, "--type", "binary",
-                                          "--repository", "main", "--path", "app/app.bin"};
+    const std::vector<std::string> add = {"artifact", "add",        "app@1.2.3",    file,
+                                          "--type",   "binary",     "--repository", "main",
+                                          "--path",   "app/app.bin"};
     const auto keyless = person.run(add);
     CHECK(keyless.code == 1);
     CHECK(has(keyless.err, "clarity root init"));

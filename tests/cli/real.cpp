@@ -71,8 +71,7 @@ std::string Daemon::log() const {
 }
 
 bool Daemon::says(const std::string& text, int deadline_ms) const {
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(deadline_ms);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(deadline_ms);
     while (log().find(text) == std::string::npos) {
         if (std::chrono::steady_clock::now() > deadline) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(20));  // between two looks
@@ -81,10 +80,10 @@ bool Daemon::says(const std::string& text, int deadline_ms) const {
 }
 
 RealCoordinator::RealCoordinator() {
-    (void)folder_.write("c.yml", "state_dir: " + folder_.path() + "/state\n" +
-                                     "rest: {listen: \"127.0.0.1:" + std::to_string(rest_) +
-                                     "\"}\ncontrol: {listen: \"127.0.0.1:" +
-                                     std::to_string(control_) + "\"}\n");
+    (void)folder_.write(
+        "c.yml", "state_dir: " + folder_.path() + "/state\n" +
+                     "rest: {listen: \"127.0.0.1:" + std::to_string(rest_) +
+                     "\"}\ncontrol: {listen: \"127.0.0.1:" + std::to_string(control_) + "\"}\n");
     start();
 }
 
@@ -100,10 +99,10 @@ std::string RealCoordinator::url() const {
 std::string agent_config(const std::string& folder, const std::string& coordinator,
                          const std::string& server, const std::string& join_token) {
     const auto here = [] { return "127.0.0.1:" + std::to_string(free_port()); };
-    return "state_dir: " + folder + "/state\nrun_dir: " + folder + "/run\ncoordinator: " +
-           coordinator + "\nserver: " + server + "\njoin_token: " + join_token +
-           "\nmesh: {listen: \"" + here() + "\"}\nswarm: {listen: \"" + here() +
-           "\"}\nhttp: {listen: \"" + here() +
+    return "state_dir: " + folder + "/state\nrun_dir: " + folder +
+           "/run\ncoordinator: " + coordinator + "\nserver: " + server +
+           "\njoin_token: " + join_token + "\nmesh: {listen: \"" + here() +
+           "\"}\nswarm: {listen: \"" + here() + "\"}\nhttp: {listen: \"" + here() +
            "\"}\nservice_manager: builtin\ndocker_socket: /nowhere/docker.sock\n";
 }
 

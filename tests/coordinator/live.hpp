@@ -196,16 +196,18 @@ class LiveNode {
         control::Assembler assembler(ad.digest);
         std::optional<Bytes> whole;
         std::size_t used = 0;
-        (void)eventually([&] {
-            const std::lock_guard lock(mutex_);
-            for (; used < messages_.size() && !whole; ++used) {
-                if (const auto* body = std::get_if<control::Body>(&messages_[used])) {
-                    auto added = assembler.add(*body);
-                    if (added && *added) whole = std::move(**added);
+        (void)eventually(
+            [&] {
+                const std::lock_guard lock(mutex_);
+                for (; used < messages_.size() && !whole; ++used) {
+                    if (const auto* body = std::get_if<control::Body>(&messages_[used])) {
+                        auto added = assembler.add(*body);
+                        if (added && *added) whole = std::move(**added);
+                    }
                 }
-            }
-            return whole.has_value();
-        }, 5);
+                return whole.has_value();
+            },
+            5);
         return whole;
     }
     Bytes record(std::uint64_t seq, std::uint64_t plan_seq, bool settled) const {
@@ -247,8 +249,8 @@ inline void prepare(const LiveCoordinator& at, const Operator& op) {
     for (const auto* version : {"1.0.0", "1.1.0"}) {
         const auto manifest = op.sign_manifest(
             op.manifest("web", version, ArtifactType::binary, std::string("web ") + version));
-        answer = at.call("POST", "/api/v1/manifests",
-                         Json{{"envelope", to_base64(manifest.encode())}});
+        answer =
+            at.call("POST", "/api/v1/manifests", Json{{"envelope", to_base64(manifest.encode())}});
         if (answer.status != 200) FAIL(answer.message());
     }
 }

@@ -182,11 +182,9 @@ TEST_CASE("coordinator: after an older backup the next plan goes above what the 
     node.connect(live);
     REQUIRE(eventually([&] { return node.offered("roster").has_value(); }));
     node.send(control::Report{
-        node.site,
-        {{node.server_id, "alive", 0, node.server_id, node.record(1, 41, true)}}});
-    REQUIRE(eventually([&] {
-        return live.call("GET", "/api/v1/agents").body[0]["plan_seq"] == 41;
-    }));
+        node.site, {{node.server_id, "alive", 0, node.server_id, node.record(1, 41, true)}}});
+    REQUIRE(
+        eventually([&] { return live.call("GET", "/api/v1/agents").body[0]["plan_seq"] == 41; }));
     const auto next = live.call("POST", "/api/v1/deployments", deploy_prod);
     CHECK(next.status == 201);  // nothing changed by our books; the site runs what we do not know
     CHECK(next.body["seq"] == 42);
@@ -274,30 +272,28 @@ TEST_CASE("coordinator: a plan is published, offered at once, followed, and roll
 
         const auto path = "/api/v1/deployments/" + first_id;
         CHECK(live.call("GET", path).body["state"] == "pending");
-        node.send(control::Report{node.site,
-                                  {{node.server_id, "alive", 0, node.server_id,
-                                    node.record(1, 1, false)}}});
+        node.send(control::Report{
+            node.site, {{node.server_id, "alive", 0, node.server_id, node.record(1, 1, false)}}});
         CHECK(eventually([&] { return live.call("GET", path).body["state"] == "running"; }));
         node.send(control::Report{
-            node.site,
-            {{node.server_id, "alive", 0, node.server_id, node.record(2, 1, true)}}});
+            node.site, {{node.server_id, "alive", 0, node.server_id, node.record(2, 1, true)}}});
         CHECK(eventually([&] { return live.call("GET", path).body["state"] == "done"; }));
         const auto status = live.call("GET", "/api/v1/sites/acme/dc-1/status").body;
         CHECK(status["plan"]["seq"] == 1);
         CHECK(status["servers"][0]["state"] == "alive");
         CHECK(status["servers"][0]["witness"] == "edge-1");
         CHECK(live.call("PUT", path + "/rollback").status == 409);  // nothing before it
-        CHECK(eventually([&] {
-            return live.call("GET", "/api/v1/deployments").body[0]["state"] == "done";
-        }));
+        CHECK(eventually(
+            [&] { return live.call("GET", "/api/v1/deployments").body[0]["state"] == "done"; }));
         node.disconnect();
     }
     const LiveCoordinator live(dir.path);  // all of it has outlived a restart
     const auto history = live.call("GET", "/api/v1/deployments?site=acme/dc-1").body;
     REQUIRE(history.size() == 1);
     CHECK(history[0]["state"] == "done");
-    REQUIRE(live.call("PUT", "/api/v1/inventory", Json{{"files", inventory_files("1.1.0")}})
-                .status == 200);
+    REQUIRE(
+        live.call("PUT", "/api/v1/inventory", Json{{"files", inventory_files("1.1.0")}}).status ==
+        200);
     const auto second = live.call("POST", "/api/v1/deployments", deploy_prod);
     REQUIRE(second.status == 201);
     CHECK(second.body["seq"] == 2);
@@ -336,9 +332,8 @@ TEST_CASE("control service: strangers, other sites' members and the revoked get 
     LiveNode forger("edge-1");
     forger.site = node.site;
     forger.server_id = node.server_id;
-    node.send(control::Report{node.site,
-                              {{node.server_id, "alive", 0, node.server_id,
-                                forger.record(99, 7, true)}}});
+    node.send(control::Report{
+        node.site, {{node.server_id, "alive", 0, node.server_id, forger.record(99, 7, true)}}});
     node.send(control::Report{
         node.site, {{node.server_id, "alive", 0, node.server_id, node.record(1, 0, true)}}});
     const auto agent = "/api/v1/agents/" + node.server_id + "/status";
@@ -353,8 +348,9 @@ TEST_CASE("control service: strangers, other sites' members and the revoked get 
                                    Json{{"action", "restart"}, {"service", "web"}});
     REQUIRE(ordered.status == 202);
     REQUIRE(eventually([&] { return node.last<control::Order>().has_value(); }));
-    const auto command = Command::decode(
-        Envelope::decode(node.last<control::Order>()->envelope).value().payload).value();
+    const auto command =
+        Command::decode(Envelope::decode(node.last<control::Order>()->envelope).value().payload)
+            .value();
     CHECK(command.action == "restart");
     CHECK(command.nonce == ordered.body["nonce"]);
     node.send(control::OrderResult{command.nonce, true, "restarted"});

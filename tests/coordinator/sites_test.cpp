@@ -94,16 +94,16 @@ TEST_CASE("rosters: every change raises the epoch, is signed, and survives a res
 TEST_CASE("site state: a record counts only when its owner signed it, and never goes back") {
     const Site site;
     SiteState state;
-    auto outcome = state.report(1000, site.roster, "a",
-                                {{"a", "alive", 0, "a", site.a.record(5)},
-                                 {"b", "alive", 200, "a", site.b.record(3)}});
+    auto outcome = state.report(
+        1000, site.roster, "a",
+        {{"a", "alive", 0, "a", site.a.record(5)}, {"b", "alive", 200, "a", site.b.record(3)}});
     CHECK(outcome.records == 2);
     outcome = state.report(2000, site.roster, "a",
-                           {{"b", "alive", 0, "a", site.a.record(9)},      // another's record
-                            {"a", "alive", 0, "a", site.a.record(4)},      // older
-                            {"c", "alive", 0, "a", site.a.record(9)},      // no member
-                            {"b", "splendid", 0, "a", {}},                 // no state
-                            {"b", "alive", 0, "a", Bytes(100'000, 'x')}}); // too big
+                           {{"b", "alive", 0, "a", site.a.record(9)},       // another's record
+                            {"a", "alive", 0, "a", site.a.record(4)},       // older
+                            {"c", "alive", 0, "a", site.a.record(9)},       // no member
+                            {"b", "splendid", 0, "a", {}},                  // no state
+                            {"b", "alive", 0, "a", Bytes(100'000, 'x')}});  // too big
     CHECK(outcome.records == 0);
     CHECK(outcome.refused == 4);
     CHECK(state.record("acme/dc-1", "a")->version.seq == 5);
@@ -166,9 +166,10 @@ TEST_CASE("deployment state: follows from the servers' own records") {
 }
 
 TEST_CASE("config: unknown keys warn, wrong ones are errors with file and line") {
-    const auto good = parse_config("coordinator.yml",
-                                   "state_dir: /tmp/x\nrest:\n  listen: 127.0.0.1:0\n"
-                                   "  public_url: https://h:1/\nlog: {level: debug}\nstate_dr: y\n");
+    const auto good =
+        parse_config("coordinator.yml",
+                     "state_dir: /tmp/x\nrest:\n  listen: 127.0.0.1:0\n"
+                     "  public_url: https://h:1/\nlog: {level: debug}\nstate_dr: y\n");
     REQUIRE(good);
     CHECK(good->config.state_dir == "/tmp/x");
     CHECK(good->config.rest_public_url == "https://h:1");

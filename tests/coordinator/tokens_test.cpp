@@ -24,8 +24,7 @@ TEST_CASE("tokens: one is good once, for one key, until it expires") {
     auto row = tokens.check(token, key, now + 600);
     REQUIRE(row);
     CHECK(row->site() == "acme/dc-1");
-    CHECK(tokens.check(token, key, now + 601).error().message.find("expired") !=
-          std::string::npos);
+    CHECK(tokens.check(token, key, now + 601).error().message.find("expired") != std::string::npos);
 
     REQUIRE(store->put_all({Tokens::spent(*row, key, "edge-1", now)}));
     CHECK(tokens.check(token, key, now + 1));  // the same server asks again: its answer was lost

@@ -8,10 +8,10 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace clarity;
     static const char* const names[] = {
-        "artifacts/registry.yml",         "artifacts/versions.yml",
-        "clients/acme/metadata.yml",      "clients/acme/datacenters.yml",
-        "clients/acme/servers.yml",       "profiles/prod/hello.yml",
-        "repositories/config.yml",        "config.yml",
+        "artifacts/registry.yml",    "artifacts/versions.yml",
+        "clients/acme/metadata.yml", "clients/acme/datacenters.yml",
+        "clients/acme/servers.yml",  "profiles/prod/hello.yml",
+        "repositories/config.yml",   "config.yml",
         "templates/hello.conf",
     };
     inventory::Files files = inventory::scaffold();

@@ -4,6 +4,7 @@ Prints PASS or FAIL per rule, with file and line of each offence. Lengths over t
 limits are reported; over the hard limits they fail.
 """
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -120,13 +121,25 @@ def check_file(name, problems, reported):
             reported.append(f"{name}:{first}: function of {length} lines")
 
 
+def check_format(names, problems):
+    if shutil.which("clang-format") is None:
+        print("SKIP: format: clang-format is not installed")
+        return
+    done = subprocess.run(["clang-format", "--dry-run", "--style=file", *names], cwd=ROOT,
+                          capture_output=True, text=True)
+    for where in sorted(set(re.findall(r"^([^\s:]+:\d+):", done.stderr, re.M))):
+        problems["format"].append(f"{where}: not as .clang-format says; run clang-format -i")
+
+
 def main():
-    rules = ["one folder per library", "arrows between modules", "protocol/ is pure", "lines",
+    rules = ["format", "one folder per library", "arrows between modules", "protocol/ is pure", "lines",
              "headers", "file length", "function length"]
     problems = {rule: [] for rule in rules}
     reported = []
-    for name in sources():
+    names = sources()
+    for name in names:
         check_file(name, problems, reported)
+    check_format(names, problems)
     for rule in rules:
         print(f"{'FAIL' if problems[rule] else 'PASS'}: {rule}")
         for each in problems[rule]:

@@ -32,9 +32,10 @@ TEST_CASE("agent.yml: an unknown key is a warning with the nearest known name") 
 }
 
 TEST_CASE("agent.yml: wrong values are errors with file and line, all in one run") {
-    const auto loaded = parse_agent_config(
-        "agent.yml", "coordinator: http://x\nwan: {rate_limit_bytes_s: fast}\n"
-                      "log: {level: loud}\n");
+    const auto loaded =
+        parse_agent_config("agent.yml",
+                           "coordinator: http://x\nwan: {rate_limit_bytes_s: fast}\n"
+                           "log: {level: loud}\n");
     REQUIRE_FALSE(loaded);
     for (const auto* line : {"agent.yml:1", "agent.yml:2", "agent.yml:3"}) {
         CHECK(loaded.error().message.find(line) != std::string::npos);

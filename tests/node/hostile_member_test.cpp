@@ -24,9 +24,8 @@ struct Hostile {
              [&io](std::function<void()> f) { boost::asio::post(io, std::move(f)); },
              {}});
         net->connect({"victim", victim.listener.endpoint, *curve_public(victim.key.public_key()),
-                      [](Bytes) {}, [this](wire::PeerEvent event) {
-                          up = event == wire::PeerEvent::up;
-                      }});
+                      [](Bytes) {},
+                      [this](wire::PeerEvent event) { up = event == wire::PeerEvent::up; }});
     }
     Member member() const { return {"s9", "s9", key.public_key(), "tcp://127.0.0.1:1", ""}; }
     void send(std::string_view frame) {
@@ -46,11 +45,10 @@ TEST_CASE("hostile member: deep, broken and endless frames cost bounded memory a
     auto roster = roster_of({&a, &b});
     roster.members.push_back(hostile.member());
     a.join(roster), b.join(roster);
-    REQUIRE(run_until(loop, [&] {
-        return hostile.up && a.sees_alive("s2") && b.sees_alive("s1");
-    }));
-    const Bytes nested(250'000, '\x91');                       // an array in an array in an array…
-    const Bytes map_bomb = Bytes("\xdf\xff\xff\xff\xff", 5);    // four billion entries to come
+    REQUIRE(
+        run_until(loop, [&] { return hostile.up && a.sees_alive("s2") && b.sees_alive("s1"); }));
+    const Bytes nested(250'000, '\x91');                      // an array in an array in an array…
+    const Bytes map_bomb = Bytes("\xdf\xff\xff\xff\xff", 5);  // four billion entries to come
     const Bytes text_bomb = Bytes("\x81\xa1v\xdb\x7f\xff\xff\xff", 8);  // a text of 2 GiB, not here
     const Bytes not_ours(1000, '\xc1');
     const auto before = resident_bytes();
@@ -80,9 +78,8 @@ TEST_CASE("hostile member: a flood is dropped at its share, the others are heard
     auto roster = roster_of({&a, &b});
     roster.members.push_back(hostile.member());
     a.join(roster), b.join(roster);
-    REQUIRE(run_until(loop, [&] {
-        return hostile.up && a.sees_alive("s2") && b.sees_alive("s1");
-    }));
+    REQUIRE(
+        run_until(loop, [&] { return hostile.up && a.sees_alive("s2") && b.sees_alive("s1"); }));
     const Bytes noise(1000, '\xc1');
     const auto before = resident_bytes();
     // Longer than a suspicion takes: were b not heard, it would be dead by the end.

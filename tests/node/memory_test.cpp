@@ -14,8 +14,7 @@ TEST_CASE("memory: only code of files is given back, never what was written to")
           "7f00a000-7f00c000 rwxp 00001000 08:01 1234      /usr/lib/libx.so.1",
           "7f00a000-7f00c000 rw-p 00000000 00:00 0         [heap]",
           "7fffa000-7fffc000 r-xp 00000000 00:00 0         [vdso]",
-          "7f00a000-7f00c000 r-xp 00000000 00:00 0", "7f00c000-7f00a000 r-xp 0 0 0 /x", "",
-          "x"}) {
+          "7f00a000-7f00c000 r-xp 00000000 00:00 0", "7f00c000-7f00a000 r-xp 0 0 0 /x", "", "x"}) {
         CAPTURE(line);
         CHECK(code_range_of(line).end == 0);
     }

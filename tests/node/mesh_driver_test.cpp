@@ -10,8 +10,8 @@ TEST_CASE("mesh over the wire: nodes find each other from the roster and share t
     const auto roster = roster_of({&a, &b, &c});
     for (auto* node : {&a, &b, &c}) node->join(roster);
     a.publish(7);
-    REQUIRE(run_until(loop, [&] { return a.sees_alive("s2") && b.sees_alive("s3") &&
-                                         c.sees_alive("s1"); }));
+    REQUIRE(run_until(
+        loop, [&] { return a.sees_alive("s2") && b.sees_alive("s3") && c.sees_alive("s1"); }));
     REQUIRE(run_until(loop, [&] {
         const auto& seen = c.mesh->book().records();
         return seen.contains("s1") && seen.at("s1").plan_seq == 7;
@@ -50,7 +50,8 @@ TEST_CASE("mesh over the wire: gone from the roster is not heard and does not he
     c.publish(99);
     a.publish(5);
     REQUIRE(run_until(loop, [&] { return b.mesh->book().records().contains("s1"); }));
-    CHECK(run_until(loop, [&] { return !c.sees_alive("s1") && !c.sees_alive("s2"); }, 30s));
+    CHECK(run_until(
+        loop, [&] { return !c.sees_alive("s1") && !c.sees_alive("s2"); }, 30s));
     CHECK_FALSE(a.mesh->book().records().contains("s3"));
     CHECK_FALSE(c.mesh->book().records().contains("s1"));
 }
@@ -90,7 +91,8 @@ TEST_CASE("mesh over the wire: nothing is sent before the incarnation is on disk
     const auto roster = roster_of({&a, &b});
     b.join(roster);
     a.join(roster);
-    (void)run_until(loop, [&] { return b.sees_alive("s1"); }, 1500ms);
+    (void)run_until(
+        loop, [&] { return b.sees_alive("s1"); }, 1500ms);
     CHECK(a.incarnation == 0);
     CHECK(b.mesh->mesh().counters().frames_received == 0);
     a.disk_full = false;

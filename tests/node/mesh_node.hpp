@@ -12,7 +12,7 @@
 namespace clarity::test {
 
 inline bool run_until(boost::asio::io_context& loop, const std::function<bool()>& done,
-               std::chrono::milliseconds most = std::chrono::seconds(15)) {
+                      std::chrono::milliseconds most = std::chrono::seconds(15)) {
     const auto deadline = std::chrono::steady_clock::now() + most;
     while (!done() && std::chrono::steady_clock::now() < deadline) {
         loop.restart();
@@ -30,16 +30,16 @@ struct Node {
             {key.curve_secret(),
              [&io](std::function<void()> f) { boost::asio::post(io, std::move(f)); },
              {}});
-        const auto bound = net->listen(
-            {endpoint, "mesh.listen", true, 0,
-             [this](const std::string& user, const wire::Handle& from, Bytes frame) {
-                 if (mesh && query::is(query::Channel::mesh, frame)) {
-                     mesh->receive(user, from, query::body_of(frame));
-                 }
-             },
-             [this](const wire::Handle& handle) {
-                 if (mesh) mesh->lost(handle);
-             }});
+        const auto bound =
+            net->listen({endpoint, "mesh.listen", true, 0,
+                         [this](const std::string& user, const wire::Handle& from, Bytes frame) {
+                             if (mesh && query::is(query::Channel::mesh, frame)) {
+                                 mesh->receive(user, from, query::body_of(frame));
+                             }
+                         },
+                         [this](const wire::Handle& handle) {
+                             if (mesh) mesh->lost(handle);
+                         }});
         REQUIRE(bound);
         listener = *bound;
         MeshCallbacks hooks;

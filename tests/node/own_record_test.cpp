@@ -9,8 +9,12 @@ using namespace clarity::test;
 
 namespace {
 Identity edge_1() {
-    return {.key = fixed_key('1'), .server_id = "s-1", .hostname = "edge-1", .site = "acme/dc-1",
-            .certificate_pem = {}, .ca_pem = {}};
+    return {.key = fixed_key('1'),
+            .server_id = "s-1",
+            .hostname = "edge-1",
+            .site = "acme/dc-1",
+            .certificate_pem = {},
+            .ca_pem = {}};
 }
 }  // namespace
 
@@ -38,10 +42,15 @@ TEST_CASE("own record: whatever a service says, the record stays within its limi
     OwnRecord own(identity, 1);
     Record facts;
     for (int i = 0; i < 3000; ++i) {
-        facts.services.push_back({.name = "service-" + std::to_string(i), .version = "1.0.0",
-                                  .state = ServiceState::failed, .health = Health::unknown,
-                                  .since_unix_ms = 0, .plan_seq = 1, .restarts = 0,
-                                  .detail = std::string(5000, 'x'), .drift = {}});
+        facts.services.push_back({.name = "service-" + std::to_string(i),
+                                  .version = "1.0.0",
+                                  .state = ServiceState::failed,
+                                  .health = Health::unknown,
+                                  .since_unix_ms = 0,
+                                  .plan_seq = 1,
+                                  .restarts = 0,
+                                  .detail = std::string(5000, 'x'),
+                                  .drift = {}});
     }
     const auto bytes = own.sign(facts, {1, 1}, 100);
     REQUIRE(bytes);
@@ -56,8 +65,8 @@ TEST_CASE("query service: every frame gets an answer, and only the local socket 
     sources.roster_envelope = [] { return Bytes("r"); };
     sources.deliver = [](std::string_view) -> Result<std::string> { return "plan"; };
     const auto ask = [&](const query::Question& question, Asker asker) {
-        return *parse_json(*query::decode_answer(
-            answer_question(query::encode(question), asker, sources)));
+        return *parse_json(
+            *query::decode_answer(answer_question(query::encode(question), asker, sources)));
     };
     CHECK(ask({"status"}, Asker::remote)["site"] == "acme/dc-1");
     CHECK(ask({"roster"}, Asker::remote)["envelope"] == to_base64("r"));
@@ -65,7 +74,6 @@ TEST_CASE("query service: every frame gets an answer, and only the local socket 
     CHECK(ask({"deliver", "etc"}, Asker::local_socket)["error"]["code"] == "invalid");
     CHECK(ask({"deliver", "/etc/passwd"}, Asker::local_socket)["accepted"] == "plan");
     CHECK(ask({"sing"}, Asker::remote)["error"]["code"] == "invalid");
-    CHECK((*parse_json(*query::decode_answer(answer_question("rubbish", Asker::remote,
-                                                             sources))))["error"]["code"] ==
-          "invalid");
+    CHECK((*parse_json(*query::decode_answer(
+              answer_question("rubbish", Asker::remote, sources))))["error"]["code"] == "invalid");
 }

@@ -15,14 +15,13 @@ TEST_CASE("site: what the mesh knows becomes views, claims and gates with ages a
     records["s2"].reaches_coordinator = true;
     records["s2"].holdings.push_back({});
     records["s3"].reaches_coordinator = true;
-    const SiteSnapshot site{
-        &roster,
-        "s1",
-        10'000,
-        {{"s1", mesh::State::alive, -1, "", 1},
-         {"s2", mesh::State::alive, 9'600, "s3", 1},
-         {"s3", mesh::State::dead, 2'000, "s2", 1}},
-        &records};
+    const SiteSnapshot site{&roster,
+                            "s1",
+                            10'000,
+                            {{"s1", mesh::State::alive, -1, "", 1},
+                             {"s2", mesh::State::alive, 9'600, "s3", 1},
+                             {"s3", mesh::State::dead, 2'000, "s2", 1}},
+                            &records};
 
     const auto views = report_views(site);
     REQUIRE(views.size() == 3);
@@ -52,8 +51,12 @@ TEST_CASE("site: what the mesh knows becomes views, claims and gates with ages a
 TEST_CASE("site: members not heard yet keep a fresh start from connecting, for a moment only") {
     Roster roster;
     const std::map<std::string, Record> records;
-    SiteSnapshot site{&roster, "s1", 500, {{"s2", mesh::State::unknown, -1, "", 0},
-                                           {"s3", mesh::State::suspect, 100, "s2", 1}}, &records};
+    SiteSnapshot site{
+        &roster,
+        "s1",
+        500,
+        {{"s2", mesh::State::unknown, -1, "", 0}, {"s3", mesh::State::suspect, 100, "s2", 1}},
+        &records};
     CHECK(uplink_candidates(site)[0].alive);
     CHECK_FALSE(uplink_candidates(site)[1].alive);
     site.now_ms = 3000;
@@ -84,10 +87,13 @@ TEST_CASE("site: a server whose record has not come counts as not heard, a dead 
     Roster roster;
     std::map<std::string, Record> records;
     records["s4"].plan_seq = 7;
-    const SiteSnapshot site{&roster, "s1", 500, {{"s2", mesh::State::unknown, -1, "", 0},
-                                                 {"s3", mesh::State::alive, 400, "s2", 1},
-                                                 {"s4", mesh::State::alive, 400, "s2", 1},
-                                                 {"s5", mesh::State::dead, 100, "s2", 1}},
+    const SiteSnapshot site{&roster,
+                            "s1",
+                            500,
+                            {{"s2", mesh::State::unknown, -1, "", 0},
+                             {"s3", mesh::State::alive, 400, "s2", 1},
+                             {"s4", mesh::State::alive, 400, "s2", 1},
+                             {"s5", mesh::State::dead, 100, "s2", 1}},
                             &records};
     const auto claims = site_claims(site);
     CHECK_FALSE(claims.servers.at("s2").heard);

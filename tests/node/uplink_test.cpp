@@ -27,7 +27,10 @@ wire::Post post_to(boost::asio::io_context& loop) {
 struct Centre {
     explicit Centre(boost::asio::io_context& loop) {
         net = *wire::Wire::start({key.curve_secret(), post_to(loop), {}});
-        at = *net->listen({"tcp://127.0.0.1:0", "control.listen", true, 0,
+        at = *net->listen({"tcp://127.0.0.1:0",
+                           "control.listen",
+                           true,
+                           0,
                            [this](const std::string&, const wire::Handle& from, Bytes frame) {
                                receive(from, frame);
                            },
@@ -115,8 +118,7 @@ TEST_CASE("uplink: brings offered documents in, and asks again where one was cut
     UplinkTimes times;
     times.fetch_timeout_ms = 600;
     NodeSide node(loop, times);
-    centre.net->set_authorised(centre.at.id,
-                               {{*curve_public(node.key.public_key()), "s1"}});
+    centre.net->set_authorised(centre.at.id, {{*curve_public(node.key.public_key()), "s1"}});
     node.uplink->set(true, {centre.address()});
     REQUIRE(run_until(loop, [&] { return !node.got.empty(); }));
     CHECK(node.got.begin()->second == centre.document);
@@ -129,8 +131,7 @@ TEST_CASE("uplink: a changed record is reported within half a second, an unchang
     Centre centre(loop);
     NodeSide node(loop, {});
     node.wanted = false;
-    centre.net->set_authorised(centre.at.id,
-                               {{*curve_public(node.key.public_key()), "s1"}});
+    centre.net->set_authorised(centre.at.id, {{*curve_public(node.key.public_key()), "s1"}});
     node.records["s1"] = {{1, 1}, "first", 0, 0};
     node.records["s2"] = {{1, 1}, "other", 0, 0};
     node.uplink->set(true, {centre.address()});
@@ -148,8 +149,7 @@ TEST_CASE("uplink: orders come through, and losing the coordinator is noticed") 
     auto centre = std::make_unique<Centre>(loop);
     NodeSide node(loop, {});
     node.wanted = false;
-    centre->net->set_authorised(centre->at.id,
-                                {{*curve_public(node.key.public_key()), "s1"}});
+    centre->net->set_authorised(centre->at.id, {{*curve_public(node.key.public_key()), "s1"}});
     node.uplink->set(true, {centre->address()});
     REQUIRE(run_until(loop, [&] { return node.reaches; }));
     centre->net->reply(centre->node, control::encode(control::Order{"signed"}));

@@ -15,9 +15,8 @@ TEST_CASE("control: every message comes back as it was sent") {
     REQUIRE(got->views.size() == 2);
     CHECK(got->views[0].record == "record");
     CHECK(got->views[1].age_ms == -1);
-    for (const Message& each :
-         {Message(Hello{}), Message(Fetch{}), Message(OrderResult{}), Message(Offer{}),
-          Message(Body{}), Message(Order{})}) {
+    for (const Message& each : {Message(Hello{}), Message(Fetch{}), Message(OrderResult{}),
+                                Message(Offer{}), Message(Body{}), Message(Order{})}) {
         const auto again = decode(encode(each));
         REQUIRE(again);
         CHECK(again->index() == each.index());

@@ -69,8 +69,11 @@ TEST_CASE("plan: who may be believed, and when") {
     const Root root = sample_root();
     const Plan plan = sample_plan();
     const auto good = sealed_by(payload_type::plan, plan.encode(), fixed_key('c'));
-    PlanContext context{.site = "acme/dc-1", .now_unix_s = 1700000001, .seq_seen = 40,
-                        .digest_seen = {}, .approvals = 0};
+    PlanContext context{.site = "acme/dc-1",
+                        .now_unix_s = 1700000001,
+                        .seq_seen = 40,
+                        .digest_seen = {},
+                        .approvals = 0};
 
     SECTION("the coordinator's next plan is accepted") {
         CHECK(verify_plan(root, context, good));

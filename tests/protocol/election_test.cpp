@@ -25,7 +25,9 @@ View view_of(const std::string& self) {
     view.alive = others(self);
     return view;
 }
-Election make(const std::string& self) { return {election::Settings{}, artifact, self}; }
+Election make(const std::string& self) {
+    return {election::Settings{}, artifact, self};
+}
 const std::vector<std::string> order = election::rank(artifact, site);
 
 }  // namespace

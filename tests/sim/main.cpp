@@ -45,7 +45,9 @@ bool parse(int argc, char** argv, Options& options) {
     return s.nodes >= 4 && s.nodes <= 20'000 && s.loss >= 0 && s.loss < 0.95;
 }
 
-double cpu_s() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+double cpu_s() {
+    return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
 
 /// Runs the steps; each must be done within its limit.
 class Life {
@@ -55,27 +57,33 @@ class Life {
     bool run() {
         const auto n = sim_.size();
         sim_.start_all();
-        if (!step("all see all alive", [&] { return sim_.all_see_all_alive(); }, 60'000)) {
+        if (!step(
+                "all see all alive", [&] { return sim_.all_see_all_alive(); }, 60'000)) {
             return false;
         }
-        if (!step("all records everywhere", [&] { return all_records(); }, 60'000)) return false;
+        if (!step(
+                "all records everywhere", [&] { return all_records(); }, 60'000))
+            return false;
         idle();
         sim_.update_record(1, 42);
-        if (!step("record update reaches all", [&] { return sim_.all_have_record(1, 42); },
-                  20'000)) {
+        if (!step(
+                "record update reaches all", [&] { return sim_.all_have_record(1, 42); }, 20'000)) {
             return false;
         }
         const auto plan = sim_.publish(n - 1, std::string(300'000, 'p'));
-        if (!step("plan of 300 kB reaches all", [&] { return sim_.all_have_document(plan); },
-                  60'000)) {
+        if (!step(
+                "plan of 300 kB reaches all", [&] { return sim_.all_have_document(plan); },
+                60'000)) {
             return false;
         }
         sim_.crash(2);
-        if (!step("crash seen by all", [&] { return sim_.all_see(2, State::dead); }, 60'000)) {
+        if (!step(
+                "crash seen by all", [&] { return sim_.all_see(2, State::dead); }, 60'000)) {
             return false;
         }
         sim_.restart(2);
-        if (!step("restart seen by all", [&] { return sim_.all_see(2, State::alive); }, 60'000)) {
+        if (!step(
+                "restart seen by all", [&] { return sim_.all_see(2, State::alive); }, 60'000)) {
             return false;
         }
         return n > 256 || partition();
@@ -116,16 +124,19 @@ class Life {
         if (!step("partition seen", apart, 60'000)) return false;
         sim_.run_for(60'000);
         sim_.partition({});
-        return step("partition healed", [&] { return sim_.all_see_all_alive(); }, 60'000);
+        return step(
+            "partition healed", [&] { return sim_.all_see_all_alive(); }, 60'000);
     }
 
     bool step(const char* name, const std::function<bool()>& done, std::int64_t limit_ms) {
         const auto cpu = cpu_s();
         const auto took = sim_.run_until(done, limit_ms, sim_.size() > 256 ? 50 : 10);
         if (!took) {
-            fmt::print(stderr, "sim_mesh: \"{}\" not done after {} s of virtual time; replay with "
-                       "--nodes {} --seed {} --loss {}\n", name, limit_ms / 1000, sim_.size(),
-                       options_.simulator.seed, options_.simulator.loss);
+            fmt::print(stderr,
+                       "sim_mesh: \"{}\" not done after {} s of virtual time; replay with "
+                       "--nodes {} --seed {} --loss {}\n",
+                       name, limit_ms / 1000, sim_.size(), options_.simulator.seed,
+                       options_.simulator.loss);
             return false;
         }
         if (options_.report) {

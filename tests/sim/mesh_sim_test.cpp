@@ -79,8 +79,9 @@ TEST_CASE("mesh sim: a plan offered by one node reaches every node despite packe
     auto sim = settled(site(32, static_cast<std::uint64_t>(seed)));
     sim.set_loss(loss);
     const auto plan = sim.publish(0, std::string(200'000, 'p'));
-    CHECK(sim.run_until([&] { return sim.all_have_document(plan); },
-                        loss == 0.0 ? 1'000 : loss < 0.5 ? 10'000 : 60'000));
+    CHECK(sim.run_until([&] { return sim.all_have_document(plan); }, loss == 0.0  ? 1'000
+                                                                     : loss < 0.5 ? 10'000
+                                                                                  : 60'000));
 }
 
 TEST_CASE("mesh sim: a killed node is seen dead by all within about six seconds", "[mesh][sim]") {
@@ -176,8 +177,8 @@ TEST_CASE("mesh sim: a forged record is refused by everybody", "[mesh][sim]") {
     frame.type = clarity::mesh::FrameType::records;
     frame.site = "acme/dc-1";
     frame.incarnation = sim.node(2).mesh->incarnation();
-    frame.bodies.push_back({clarity::mesh::key_of("n00005"), {good.version.incarnation, 1'000},
-                            Bytes(good.bytes)});
+    frame.bodies.push_back(
+        {clarity::mesh::key_of("n00005"), {good.version.incarnation, 1'000}, Bytes(good.bytes)});
     for (std::size_t to = 0; to < sim.size(); ++to) {
         if (to != 2) sim.inject(2, to, clarity::mesh::encode_frame(frame));
     }
@@ -209,8 +210,8 @@ TEST_CASE("mesh sim: two records of one version are reported and the first is ke
     CHECK(sim.node(0).mesh->records().at("n00005").bytes == good.bytes);
     // The owner itself, shown its own signature under other bytes, goes above both.
     sim.inject(2, 5, bytes);
-    CHECK(sim.run_until([&] { return sim.node(0).mesh->records().at("n00005").version >
-                                     good.version; }, 5'000));
+    CHECK(sim.run_until(
+        [&] { return sim.node(0).mesh->records().at("n00005").version > good.version; }, 5'000));
     CHECK(sim.node(5).jumps == 1);
 }
 

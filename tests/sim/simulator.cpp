@@ -115,8 +115,7 @@ void Simulator::set_roster(const std::vector<std::size_t>& members) {
 void Simulator::sign_record(Node& node) {
     const auto version = node.mesh->next_version();
     node.mesh->set_own_record(
-        now_ms_, version,
-        signed_record(node.id, version, node.payload, settings_.record_bytes));
+        now_ms_, version, signed_record(node.id, version, node.payload, settings_.record_bytes));
 }
 
 void Simulator::update_record(std::size_t i, std::uint64_t payload) {

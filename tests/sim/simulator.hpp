@@ -17,8 +17,8 @@ namespace clarity::sim {
 struct SimulatorSettings {
     std::size_t nodes = 16;
     std::uint64_t seed = 1;
-    double loss = 0;               ///< of each frame
-    double duplicates = 0;         ///< of each frame
+    double loss = 0;        ///< of each frame
+    double duplicates = 0;  ///< of each frame
     std::int64_t delay_min_ms = 1;
     std::int64_t delay_spread_ms = 5;  ///< uniform on top of it: frames overtake each other
     std::size_t record_bytes = 200;

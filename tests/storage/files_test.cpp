@@ -123,8 +123,8 @@ TEST_CASE("store: a full disk is no_space and what was written before stays") {
         auto store = KeyValueStore::open(disk.dir / "kv");
         REQUIRE(store);
         for (; written < 200; ++written) {
-            const auto put = (*store)->put("key" + std::to_string(written),
-                                           test::noise(32 << 10, 1), Sync::yes);
+            const auto put =
+                (*store)->put("key" + std::to_string(written), test::noise(32 << 10, 1), Sync::yes);
             if (!put) {
                 error = put.error();
                 break;

@@ -9,7 +9,9 @@ using clarity::test::TempDir;
 
 namespace {
 
-std::string key(char index) { return std::string("audit/\0\0\0\0\0\0\0", 13) + index; }
+std::string key(char index) {
+    return std::string("audit/\0\0\0\0\0\0\0", 13) + index;
+}
 
 }  // namespace
 

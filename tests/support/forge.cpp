@@ -46,7 +46,7 @@ int forge_plan(const std::string& output, std::map<std::string, std::string> opt
         key = *loaded;
     }
     const auto& wanted = options["--type"];
-    const std::string type = wanted.empty()        ? std::string(payload_type::plan)
+    const std::string type = wanted.empty()       ? std::string(payload_type::plan)
                              : wanted == "roster" ? std::string(payload_type::roster)
                                                   : wanted;
     auto envelope = Envelope::make(type, plan.encode());

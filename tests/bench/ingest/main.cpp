@@ -60,11 +60,12 @@ int run(const std::string& path, std::uint64_t size) {
             return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
                    static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
         };
-        fmt::print("{}: {:.2f} GB/s, {:.2f} s, {:.2f} s of CPU, peak memory {} KiB, {} pieces, "
-                   "{} chunks\n",
-                   round == 0 ? "first pass (fills the page cache)" : "again",
-                   static_cast<double>(size) / 1e9 / took, took, cpu(after) - cpu(before),
-                   after.ru_maxrss, manifest->piece_count(), manifest->chunks.size() / 20);
+        fmt::print(
+            "{}: {:.2f} GB/s, {:.2f} s, {:.2f} s of CPU, peak memory {} KiB, {} pieces, "
+            "{} chunks\n",
+            round == 0 ? "first pass (fills the page cache)" : "again",
+            static_cast<double>(size) / 1e9 / took, took, cpu(after) - cpu(before), after.ru_maxrss,
+            manifest->piece_count(), manifest->chunks.size() / 20);
     }
     return 0;
 }

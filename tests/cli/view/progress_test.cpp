@@ -11,20 +11,26 @@ using namespace clarity::cli;
 namespace {
 
 Json server(const char* name, std::uint64_t seq, bool settled, const char* service_state) {
-    return Json{{"server", name}, {"state", "alive"}, {"plan_seq", seq}, {"settled", settled},
+    return Json{{"server", name},
+                {"state", "alive"},
+                {"plan_seq", seq},
+                {"settled", settled},
                 {"failed", false},
-                {"services", Json::array({Json{{"artifact", "web"}, {"version", "2.0.0"},
-                                               {"state", service_state}, {"detail", ""}}})}};
+                {"services", Json::array({Json{{"artifact", "web"},
+                                               {"version", "2.0.0"},
+                                               {"state", service_state},
+                                               {"detail", ""}}})}};
 }
 
 Json artifact(double one, double two, std::uint64_t wan, std::uint64_t lan) {
     Json holders = Json::array();
     if (one >= 1) holders.push_back("edge-1");
     if (two >= 1) holders.push_back("edge-2");
-    return Json{{"artifact", "web"}, {"version", "2.0.0"}, {"size_bytes", 1000},
-                {"fetcher", "edge-1"},
-                {"holders", holders}, {"wan_bytes", wan}, {"lan_bytes", lan},
-                {"progress", {{"edge-1", one}, {"edge-2", two}}}, {"errors", Json::array()}};
+    return Json{{"artifact", "web"},      {"version", "2.0.0"},
+                {"size_bytes", 1000},     {"fetcher", "edge-1"},
+                {"holders", holders},     {"wan_bytes", wan},
+                {"lan_bytes", lan},       {"progress", {{"edge-1", one}, {"edge-2", two}}},
+                {"errors", Json::array()}};
 }
 
 Json status(std::vector<Json> servers, std::vector<Json> artifacts) {
@@ -36,19 +42,22 @@ Json deployment(const char* state, std::vector<Json> servers) {
 }
 
 Json placed(const char* mesh_state, bool settled, bool failed, std::uint64_t seq = 7) {
-    return Json{{"hostname", "edge"}, {"state", mesh_state}, {"plan_seq", seq},
-                {"settled", settled}, {"failed", failed}};
+    return Json{{"hostname", "edge"},
+                {"state", mesh_state},
+                {"plan_seq", seq},
+                {"settled", settled},
+                {"failed", failed}};
 }
 
 }  // namespace
 
 TEST_CASE("progress: rates and the estimate come from the last seconds", "[cli]") {
     Progress progress(2, {});
-    progress.update(status({server("edge-1", 2, false, "downloading")},
-                           {artifact(0.1, 0.0, 100, 0)}), 0);
+    progress.update(
+        status({server("edge-1", 2, false, "downloading")}, {artifact(0.1, 0.0, 100, 0)}), 0);
     CHECK_FALSE(progress.artifacts().at(0).remaining_s);
-    progress.update(status({server("edge-1", 2, false, "downloading")},
-                           {artifact(0.5, 0.4, 500, 400)}), 2'000);
+    progress.update(
+        status({server("edge-1", 2, false, "downloading")}, {artifact(0.5, 0.4, 500, 400)}), 2'000);
     const auto& now = progress.artifacts().at(0);
     CHECK(now.wan_rate == Approx(200));
     CHECK(now.lan_rate == Approx(200));
@@ -84,8 +93,8 @@ TEST_CASE("progress: a server of an older plan is waiting, whatever it says", "[
 
 TEST_CASE("progress: a block line never exceeds the terminal", "[cli]") {
     Progress progress(2, {});
-    progress.update(status({server("edge-1", 2, false, "starting")},
-                           {artifact(0.5, 0.25, 500, 250)}), 0);
+    progress.update(
+        status({server("edge-1", 2, false, "starting")}, {artifact(0.5, 0.25, 500, 250)}), 0);
     const auto lines = progress_block(progress, 80);
     REQUIRE(lines.size() == 2);
     CHECK(lines[0].find("25% of 1000 B") == std::string::npos);
@@ -114,8 +123,8 @@ TEST_CASE("progress: at 80 columns no figure of a download is cut off", "[cli]")
         CHECK(line.find("…") == std::string::npos);
         all += line;
     }
-    for (const auto* part : {"50% of 42.9 MiB", " left", "WAN 28.6 MiB at ", "LAN 42.9 MiB at ",
-                             "by edge-1"}) {
+    for (const auto* part :
+         {"50% of 42.9 MiB", " left", "WAN 28.6 MiB at ", "LAN 42.9 MiB at ", "by edge-1"}) {
         CAPTURE(all, part);
         CHECK(all.find(part) != std::string::npos);
     }
@@ -123,8 +132,8 @@ TEST_CASE("progress: at 80 columns no figure of a download is cut off", "[cli]")
 
 TEST_CASE("progress: a server that refuses the plan says why", "[cli]") {
     auto refusing = server("edge-1", 1, true, "running");
-    refusing["refusals"] = Json::array({Json{{"document", "plan"}, {"seq", 2},
-                                             {"message", "policy: older"}}});
+    refusing["refusals"] =
+        Json::array({Json{{"document", "plan"}, {"seq", 2}, {"message", "policy: older"}}});
     Progress progress(2, {});
     progress.update(status({refusing}, {}), 0);
     CHECK(progress.servers().at(0).doing == "refused the plan: policy: older");
@@ -143,12 +152,13 @@ TEST_CASE("status: fits 80 columns with everything that matters", "[cli]") {
     bad["artifact"] = "edge-beacon";
     bad["state"] = "failed";
     bad["health"] = "healthy";
-    bad["detail"] = "1.0.0: ended with exit code 1 (version 0.9.0 was good and could not be "
-                    "started either)";
+    bad["detail"] =
+        "1.0.0: ended with exit code 1 (version 0.9.0 was good and could not be "
+        "started either)";
     one["services"].push_back(bad);
     one["services"][0]["since"] = "2026-11-23T13:00:00Z";
-    one["notices"] = Json::array({"cache: " + std::string(60, 'x') + " is nearly full " +
-                                  std::string(30, 'y')});
+    one["notices"] =
+        Json::array({"cache: " + std::string(60, 'x') + " is nearly full " + std::string(30, 'y')});
     Json answer = status({one}, {artifact(1, 0.47, 1000, 2000)});
     answer["site"] = "acme/dc-1";
     answer["answered_by"] = "coordinator";
@@ -181,15 +191,16 @@ TEST_CASE("progress: off a terminal only changes make lines", "[cli]") {
         progress.update(answer, at);
         return log.changes(progress);
     };
-    const auto first = step(status({server("edge-1", 2, false, "downloading")},
-                                   {artifact(0.3, 0.3, 300, 300)}), 0);
+    const auto first = step(
+        status({server("edge-1", 2, false, "downloading")}, {artifact(0.3, 0.3, 300, 300)}), 0);
     REQUIRE(first.size() == 3);
     CHECK(first[0] == "web@2.0.0: edge-1 fetches it from the origin");
     CHECK(first[2] == "edge-1: 0/1 services up, downloading web");
-    CHECK(step(status({server("edge-1", 2, false, "downloading")},
-                      {artifact(0.31, 0.3, 310, 300)}), 500).empty());
-    const auto last = step(status({server("edge-1", 2, true, "running")},
-                                  {artifact(1, 1, 1000, 1000)}), 1'000);
+    CHECK(step(status({server("edge-1", 2, false, "downloading")}, {artifact(0.31, 0.3, 310, 300)}),
+               500)
+              .empty());
+    const auto last =
+        step(status({server("edge-1", 2, true, "running")}, {artifact(1, 1, 1000, 1000)}), 1'000);
     REQUIRE(last.size() == 2);
     CHECK(last[0] ==
           "web@2.0.0: complete at 2 servers, 1.0 KiB over the WAN, 1.0 KiB over the LAN");

@@ -106,7 +106,8 @@ TEST_CASE("units: a duration that makes no sense is refused", "[cli]") {
 TEST_CASE("yaml: a status answer becomes block text that keeps every type", "[cli]") {
     const auto json = parse_json(R"({"site":"acme/dc-1","plan":{"seq":41,"digest":""},
         "servers":[{"server":"edge-2","age_s":0.8,"drift":[],"ok":true,"ports":[1,2]},
-                   {"server":"007","age_s":null,"note":"a: b"}],"none":{}})").value();
+                   {"server":"007","age_s":null,"note":"a: b"}],"none":{}})")
+                          .value();
     CHECK(yaml_text(json) ==
           "site: acme/dc-1\n"
           "plan:\n"

@@ -27,8 +27,8 @@ struct Site {
         files["profiles/prod/app.yml"] =
             scenario("app", "2.0.0", 0, "env_vars: {PW: \"${SECRET:pw}\", N: 1}");
         roster.site = "acme/dc-1";
-        roster.members.push_back({"5f0c4a4e-6a51-4f0b-9f8e-0d6c6b1f2a03", "edge-1",
-                                  identity.public_key(), "", ""});
+        roster.members.push_back(
+            {"5f0c4a4e-6a51-4f0b-9f8e-0d6c6b1f2a03", "edge-1", identity.public_key(), "", ""});
         add("hello", "1.0.0", ArtifactType::binary);
         add("db", "1.0.0", ArtifactType::lxc);
         add("app", "2.0.0", ArtifactType::binary);
@@ -36,9 +36,11 @@ struct Site {
 
     static std::string scenario(const std::string& id, const std::string& version, int priority,
                                 const std::string& settings) {
-        return fmt::format("artifact: {{id: {}, version: {}}}\n"
-                           "deployment:\n  profile: prod\n  client: acme\n  priority: {}\n"
-                           "  configuration:\n    {}\n", id, version, priority, settings);
+        return fmt::format(
+            "artifact: {{id: {}, version: {}}}\n"
+            "deployment:\n  profile: prod\n  client: acme\n  priority: {}\n"
+            "  configuration:\n    {}\n",
+            id, version, priority, settings);
     }
 
     void add(const std::string& id, const std::string& version, ArtifactType type) {
@@ -127,12 +129,12 @@ TEST_CASE("planner: whatever must redeploy a service changes its fingerprint, an
     Site site;
     const auto first = site.plan();
     REQUIRE(first);
-    const auto settings = GENERATE(as<std::string>{}, "env_vars: {N: 2}", "user: nobody",
-                                   "command: [run]", "restart_policy: never", "autostart: false",
-                                   "resources: {memory_mb: 64}", "resources: {cpu_percent: 10}",
-                                   "ports: [{internal: 99}]", "network: host",
-                                   "config_files: [{path: /x, content: \"y z\"}]",
-                                   "volumes: [{host_path: /a, container_path: /b}]");
+    const auto settings =
+        GENERATE(as<std::string>{}, "env_vars: {N: 2}", "user: nobody", "command: [run]",
+                 "restart_policy: never", "autostart: false", "resources: {memory_mb: 64}",
+                 "resources: {cpu_percent: 10}", "ports: [{internal: 99}]", "network: host",
+                 "config_files: [{path: /x, content: \"y z\"}]",
+                 "volumes: [{host_path: /a, container_path: /b}]");
     CAPTURE(settings);
     site.files["profiles/prod/app.yml"] = Site::scenario("app", "2.0.0", 0, settings);
     const auto changes = site.changes(*first);
@@ -146,8 +148,8 @@ TEST_CASE("planner: a new secret restarts what uses it; priority and start watch
     Site site;
     const auto first = site.plan();
     REQUIRE(first);
-    site.files["profiles/prod/db.yml"] = Site::scenario(
-        "db", "1.0.0", 9, "ports: [{internal: 5432}]\n    startup: {stable_s: 9}");
+    site.files["profiles/prod/db.yml"] =
+        Site::scenario("db", "1.0.0", 9, "ports: [{internal: 5432}]\n    startup: {stable_s: 9}");
     CHECK(site.changes(*first).empty());
     CHECK(planner::terms_fingerprint(*first, key) != planner::terms_fingerprint(*site.plan(), key));
     site.secret = "correct horse";

@@ -82,8 +82,8 @@ TEST_CASE("deploy: a step that fails returns to the last good version") {
 }
 
 TEST_CASE("deploy: a failure with nothing to return to is told and not tried hot") {
-    const auto call = GENERATE(as<std::string>{}, "validate", "prepare", "configure", "set_up",
-                               "start");
+    const auto call =
+        GENERATE(as<std::string>{}, "validate", "prepare", "configure", "set_up", "start");
     CAPTURE(call);
     TestServer server;
     server.boot();
@@ -181,7 +181,8 @@ TEST_CASE("deploy: commands stop, start and restart a service, and stopped survi
     server.boot();
     run(server, 1, "1.0");
     bool done = false;
-    server.engine->act("stop", "web", "", [&](const Result<std::string>& r) { done = r.has_value(); });
+    server.engine->act("stop", "web", "",
+                       [&](const Result<std::string>& r) { done = r.has_value(); });
     REQUIRE(server.until([&] { return done; }));
     CHECK_FALSE(server.host->there["web"].running);
     server.kill();

@@ -23,13 +23,13 @@ class FakeDriver final : public Driver {
     };
     std::mutex mutex;
     std::map<std::string, There> there;
-    std::set<std::string> prepared;  ///< name/version
+    std::set<std::string> prepared;                 ///< name/version
     std::map<std::string, std::string> configured;  ///< name → key
     std::map<std::string, int> calls;
     std::map<std::string, int> errors;  ///< call "start 2.0" fails so many times; -1 = always
     std::set<std::string> crashing;     ///< versions that end right after their start
     std::vector<std::string> violations;
-    std::string stall;  ///< this call blocks until it is cleared: a kill hits it
+    std::string stall;           ///< this call blocks until it is cleared: a kill hits it
     std::set<std::string> lost;  ///< calls whose result is an error after the effect took place
 
     std::string_view name() const override { return "fake"; }

@@ -38,9 +38,8 @@ TEST_CASE("binary: a script runs with its configuration, drift is seen, removal 
     instance.config.env["CONF"] = conf;
     deploy(*driver, instance);
     deploy(*driver, instance);  // idempotent
-    REQUIRE(eventually([&] {
-        return driver->logs("smsgateway", 9)->find("secret=1") != std::string::npos;
-    }));
+    REQUIRE(eventually(
+        [&] { return driver->logs("smsgateway", 9)->find("secret=1") != std::string::npos; }));
     CHECK(driver->observe("smsgateway")->drift.empty());
     std::ofstream(conf, std::ios::app) << "edited\n";
     const auto drift = driver->observe("smsgateway")->drift;
@@ -94,7 +93,8 @@ TEST_CASE("unpack: nothing lands outside the folder") {
     } else if (how == "dotdot") {
         REQUIRE(shell(in + "tar -cf a.tar --transform 's,d/f,../escaped,' d/f 2>/dev/null") == 0);
     } else {
-        REQUIRE(shell(in + "ln -s " + host.root + "/outside link && mkdir outside && "
+        REQUIRE(shell(in + "ln -s " + host.root +
+                      "/outside link && mkdir outside && "
                       "tar -cf a.tar link && tar -rf a.tar --transform 's,d/f,link/f,' d/f") == 0);
     }
     CHECK_FALSE(unpack_archive(archive, host.root + "/out").has_value());

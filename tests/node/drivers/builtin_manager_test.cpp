@@ -18,7 +18,9 @@ ProcessSpec shell_spec(const std::string& script) {
     return spec;
 }
 
-RunState state_of(ServiceManager& manager) { return manager.observe("web")->state; }
+RunState state_of(ServiceManager& manager) {
+    return manager.observe("web")->state;
+}
 
 ShimStatus status_in(const TempHost& host) {
     return decode_status(*read_file(host.settings.state_dir + "/supervise/web/status.json", 9999))

@@ -36,8 +36,9 @@ class Engine {
         }
         const DockerApi api(host.settings.docker_socket);
         up_ = eventually([&] { return api.ping().has_value(); }, 40'000);
-        if (!up_) std::cout << "SKIPPED: dockerd does not start here, see " << dir_ << "/log\n"
-                            << tail_of(dir_ + "/log", 5);
+        if (!up_)
+            std::cout << "SKIPPED: dockerd does not start here, see " << dir_ << "/log\n"
+                      << tail_of(dir_ + "/log", 5);
     }
     ~Engine() {
         if (pid_ <= 0) return;
@@ -77,10 +78,11 @@ TEST_CASE("docker: an image from a docker save archive is loaded, run, observed 
     TempHost host;
     const Engine engine(host);
     if (!engine.up()) return;
-    REQUIRE(shell("cd " + host.root + " && mkdir -p fs/bin fs/etc fs/tmp && cp /bin/busybox fs/bin/ "
-                  "&& ln -s busybox fs/bin/sh && tar -C fs -cf fs.tar . && " + engine.docker() +
-                  "import fs.tar clarity-test:1 >/dev/null && " + engine.docker() +
-                  "save -o image.tar clarity-test:1 && " + engine.docker() +
+    REQUIRE(shell("cd " + host.root +
+                  " && mkdir -p fs/bin fs/etc fs/tmp && cp /bin/busybox fs/bin/ "
+                  "&& ln -s busybox fs/bin/sh && tar -C fs -cf fs.tar . && " +
+                  engine.docker() + "import fs.tar clarity-test:1 >/dev/null && " +
+                  engine.docker() + "save -o image.tar clarity-test:1 && " + engine.docker() +
                   "rmi clarity-test:1 >/dev/null") == 0);
     auto driver = make_docker_driver(host.settings);
     require_ok(driver->probe());

@@ -52,6 +52,8 @@ void require_ok(const Result<T>& result) {
     REQUIRE(result.has_value());
 }
 
-inline int shell(const std::string& command) { return ::system(command.c_str()); }
+inline int shell(const std::string& command) {
+    return ::system(command.c_str());
+}
 
 }  // namespace clarity

@@ -54,8 +54,9 @@ TEST_CASE("lxc: a container runs from a tarball with environment, files and volu
     auto driver = make_lxc_driver(host.settings);
     if (!lxc_here(*driver)) return;
     auto instance = container_instance(
-        host, "echo env $NAME; /bin/busybox cat /etc/app.conf; echo kept > /data/file; "
-              "trap 'exit 0' TERM; while :; do /bin/busybox sleep 0.1; done");
+        host,
+        "echo env $NAME; /bin/busybox cat /etc/app.conf; echo kept > /data/file; "
+        "trap 'exit 0' TERM; while :; do /bin/busybox sleep 0.1; done");
     instance.config.env["NAME"] = "some value";
     instance.config.files.push_back({"/etc/app.conf", "answer=42\n", 0640});
     instance.service.volumes.push_back({host.root + "/data", "/data", false});
@@ -96,7 +97,8 @@ TEST_CASE("lxc: a container that ignores its signal is killed after the grace") 
     TempHost host;
     auto driver = make_lxc_driver(host.settings);
     if (!lxc_here(*driver)) return;
-    deploy(*driver, container_instance(host, "trap '' TERM; while :; do /bin/busybox sleep 1; done"));
+    deploy(*driver,
+           container_instance(host, "trap '' TERM; while :; do /bin/busybox sleep 1; done"));
     REQUIRE(eventually(
         [&] { return container_init_pid(host.settings.state_dir + "/lxc", "box") > 0; }));
     require_ok(driver->stop("box", 300ms));

@@ -1,3 +1,5 @@
 #include "node/drivers/supervisor.hpp"
 
-int main(int argc, char** argv) { return clarity::run_supervisor(argc, argv); }
+int main(int argc, char** argv) {
+    return clarity::run_supervisor(argc, argv);
+}

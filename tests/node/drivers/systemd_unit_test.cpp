@@ -22,8 +22,9 @@ bool has(const std::string& text, const std::string& part) {
 
 TEST_CASE("systemd: nothing in a command line is expanded") {
     const auto text = systemd::unit_text(sample(), {"node", "/state 100%/x.env", 252});
-    CHECK(has(text, "ExecStart=\"/opt/a b/run$x\" \"$$HOME\" \"100%%\" \"say \\\"hi\\\"\" "
-                    "\"two\\x0alines\"\n"));
+    CHECK(has(text,
+              "ExecStart=\"/opt/a b/run$x\" \"$$HOME\" \"100%%\" \"say \\\"hi\\\"\" "
+              "\"two\\x0alines\"\n"));
     CHECK(has(text, "EnvironmentFile=/state 100%%/x.env\n"));
     CHECK(systemd::key_of(text) == "key-1");
 }

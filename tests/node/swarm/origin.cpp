@@ -36,8 +36,7 @@ std::uint16_t free_port() {
 bool answers(std::uint16_t port) {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     const auto address = loopback(port);
-    const bool up =
-        connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    const bool up = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     close(fd);
     return up;
 }
@@ -81,7 +80,9 @@ void Origin::start() {
     }
 }
 
-Origin::~Origin() { stop(); }
+Origin::~Origin() {
+    stop();
+}
 
 void Origin::stop() {
     if (pid_ <= 0) return;
@@ -90,7 +91,9 @@ void Origin::stop() {
     pid_ = -1;
 }
 
-std::string Origin::url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
+std::string Origin::url() const {
+    return "http://127.0.0.1:" + std::to_string(port_) + "/";
+}
 
 std::uint64_t Origin::body_bytes() const {
     std::ifstream log(folder_ + "/access.log");

@@ -13,7 +13,9 @@
 using namespace clarity;
 
 namespace {
-std::int64_t now_s() { return std::time(nullptr); }
+std::int64_t now_s() {
+    return std::time(nullptr);
+}
 }  // namespace
 
 TempFolder::TempFolder() {
@@ -21,7 +23,9 @@ TempFolder::TempFolder() {
     REQUIRE(mkdtemp(name) != nullptr);
     path = name;
 }
-TempFolder::~TempFolder() { std::filesystem::remove_all(path); }
+TempFolder::~TempFolder() {
+    std::filesystem::remove_all(path);
+}
 
 TestCa::TestCa() : key((init_crypto(), SigningKey::generate())) {
     pem = x509::make_ca(key, "test site", now_s()).value();
@@ -36,8 +40,8 @@ TestCa::Identity TestCa::issue(const std::string& name) const {
 
 Site::Site(std::size_t count) {
     std::random_device random;
-    const auto net = "127." + std::to_string(20 + random() % 200) + "." +
-                     std::to_string(random() % 250) + ".";
+    const auto net =
+        "127." + std::to_string(20 + random() % 200) + "." + std::to_string(random() % 250) + ".";
     for (std::size_t i = 0; i < count; ++i) {
         auto node = std::make_unique<Node>();
         node->id = "server-" + std::to_string(i + 1);

@@ -94,8 +94,8 @@ TEST_CASE("swarm: when the fetcher dies half-way another goes on from what the s
     Node* victim = nullptr;
     REQUIRE(site.run_until([&] {
         victim = site.fetcher(manifest.sha256);
-        return victim != nullptr && Site::holding(*victim, manifest.sha256).pieces_have >=
-                                        manifest.piece_count() / 2;
+        return victim != nullptr &&
+               Site::holding(*victim, manifest.sha256).pieces_have >= manifest.piece_count() / 2;
     }));
     const auto spent = Site::holding(*victim, manifest.sha256).wan_bytes;
     site.stop(*victim);
@@ -278,8 +278,8 @@ TEST_CASE("swarm: a node that may not use the origin leaves it to another") {
     site.nodes[0]->swarm->set_repositories({});
     site.nodes[1]->swarm->set_fetching(false);
     site.want_everywhere(manifest);
-    CHECK_FALSE(site.run_until([&] { return site.fetcher(manifest.sha256) != nullptr; },
-                               seconds(5)));
+    CHECK_FALSE(
+        site.run_until([&] { return site.fetcher(manifest.sha256) != nullptr; }, seconds(5)));
     site.nodes[1]->swarm->set_fetching(true);
     REQUIRE(site.run_until([&] { return site.all_complete(manifest.sha256); }));
     CHECK(Site::holding(*site.nodes[0], manifest.sha256).wan_bytes == 0);

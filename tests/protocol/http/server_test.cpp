@@ -40,8 +40,8 @@ http::Handler echo() {
     return [](const http::Request& request, const http::Reply& reply) {
         http::Response out;
         out.status = 201;
-        out.body = request.method + " " + request.path + " q=" +
-                   (request.query.contains("q") ? request.query.at("q") : "") + " " +
+        out.body = request.method + " " + request.path +
+                   " q=" + (request.query.contains("q") ? request.query.at("q") : "") + " " +
                    std::string(request.bearer_token()) + " " + request.body;
         reply(out);
     };

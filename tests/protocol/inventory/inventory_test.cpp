@@ -54,10 +54,10 @@ TEST_CASE("inventory: the scaffold and the telecom sample are valid without a wa
     CHECK(problems_of(files) == "");
     const auto loaded = inventory::load(files);
     CHECK(loaded.inventory.servers.size() == 4);
-    CHECK(loaded.inventory
-              .assignments(*loaded.inventory.server("telecom-client-01", "edge-3"),
-                           Environment::prod)
-              .size() == 3);
+    CHECK(
+        loaded.inventory
+            .assignments(*loaded.inventory.server("telecom-client-01", "edge-3"), Environment::prod)
+            .size() == 3);
 }
 
 TEST_CASE("inventory: each broken rule is one line that names file, line and remedy") {

@@ -5,7 +5,9 @@
 namespace clarity::mesh::test {
 namespace {
 
-DocumentAd sample_ad() { return {"plan", "dc-1", 41, sha256("plan"), 12'345}; }
+DocumentAd sample_ad() {
+    return {"plan", "dc-1", 41, sha256("plan"), 12'345};
+}
 
 /// One frame of every type, with everything that the type carries.
 std::vector<Frame> samples() {

@@ -92,8 +92,7 @@ struct Fixture {
     }
     Update claim(const char* member, State state, std::uint64_t incarnation,
                  const char* accuser = "b") {
-        return {key_of(member), state, incarnation,
-                state == State::suspect ? key_of(accuser) : 0};
+        return {key_of(member), state, incarnation, state == State::suspect ? key_of(accuser) : 0};
     }
     std::vector<Effect> claims(const std::string& from, std::vector<Update> updates) {
         auto f = frame(FrameType::gossip);

@@ -11,8 +11,7 @@ Frame record_frame(const char* owner, RecordVersion version, const Bytes& bytes)
     return f;
 }
 
-Frame part_of(const DocumentAd& ad, std::string_view body, std::uint64_t offset,
-              std::size_t size) {
+Frame part_of(const DocumentAd& ad, std::string_view body, std::uint64_t offset, std::size_t size) {
     auto f = frame(FrameType::document_part);
     f.digest = ad.digest;
     f.offset = offset;
@@ -61,8 +60,7 @@ TEST_CASE("mesh records: older and unsigned ones, and those of strangers, change
     CHECK(a.mesh.counters().records_refused == 2);
 }
 
-TEST_CASE("mesh records: equal versions with other bytes are refused and reported once",
-          "[mesh]") {
+TEST_CASE("mesh records: equal versions with other bytes are refused and reported once", "[mesh]") {
     Fixture a;
     a.receive("b", record_frame("c", {1, 4}, "c: yes"));
     const auto effects = a.receive("d", record_frame("c", {1, 4}, "c: no"));
@@ -202,8 +200,8 @@ TEST_CASE("mesh documents: a source that lies or falls silent is replaced", "[me
     a.receive("b", announce(ad));
     a.mesh.want(a.now, ad.digest);
     a.run_for(1);
-    if (lie) CHECK(only<DocumentReceived>(a.receive("b", part_of(ad, "the fake plan", 0, 99)))
-                       .empty());
+    if (lie)
+        CHECK(only<DocumentReceived>(a.receive("b", part_of(ad, "the fake plan", 0, 99))).empty());
     a.receive("c", announce(ad));
     bool asked_other = false;
     for (int step = 0; step < 400 && !asked_other; ++step) {

@@ -58,14 +58,14 @@ struct Server {
         auto started = wire::Wire::start({key.curve_secret(), loop.post(), limits});
         REQUIRE(started);
         net = std::move(*started);
-        auto bound = net->listen({"tcp://127.0.0.1:0", "mesh.listen", true, 0,
-                                  [this](const std::string& user, const wire::Handle& from,
-                                         Bytes frame) {
-                                      heard.emplace_back(user, std::move(frame));
-                                      last = from;
-                                      if (echo) net->reply(from, heard.back().second);
-                                  },
-                                  [this](const wire::Handle&) { ++lost; }});
+        auto bound =
+            net->listen({"tcp://127.0.0.1:0", "mesh.listen", true, 0,
+                         [this](const std::string& user, const wire::Handle& from, Bytes frame) {
+                             heard.emplace_back(user, std::move(frame));
+                             last = from;
+                             if (echo) net->reply(from, heard.back().second);
+                         },
+                         [this](const wire::Handle&) { ++lost; }});
         REQUIRE(bound);
         at = *bound;
     }
@@ -295,13 +295,16 @@ TEST_CASE("wire: one question, one answer, over the local socket and over CURVE"
     Loop loop;
     Server server(loop);
     std::vector<std::string> users;
-    const auto local = server.net->listen(
-        {"ipc://" + path, "run_dir", false, 0600,
-         [&](const std::string& user, const wire::Handle& from, Bytes frame) {
-             users.push_back(user);
-             server.net->reply(from, "local " + frame);
-         },
-         {}});
+    const auto local =
+        server.net->listen({"ipc://" + path,
+                            "run_dir",
+                            false,
+                            0600,
+                            [&](const std::string& user, const wire::Handle& from, Bytes frame) {
+                                users.push_back(user);
+                                server.net->reply(from, "local " + frame);
+                            },
+                            {}});
     REQUIRE(local);
     const auto ask = [&](const wire::AskSettings& settings) {
         Result<Bytes> answer = fail(Errc::failed, "not run");

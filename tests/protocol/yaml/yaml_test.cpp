@@ -46,7 +46,9 @@ TEST_CASE("yaml: broken text is one problem with its line") {
     CHECK(problems_of("a: 'it''s open\n").size() == 1);
     CHECK(problems_of("a: \"it\\\"s\"\nb: 'it''s'\nc: ''\nd: \"x\n  y\"\n# it's\n").empty());
     CHECK(problems_of("a: \xff\n") == std::vector<std::string>{"f.yml:1: is not UTF-8 text"});
-    CHECK(problems_of("\xef\xbb\xbf" "a: \"\xc3\xa9\"\nb: \"\xe2\x82\xac'\"\n").empty());
+    CHECK(problems_of("\xef\xbb\xbf"
+                      "a: \"\xc3\xa9\"\nb: \"\xe2\x82\xac'\"\n")
+              .empty());
     CHECK(problems_of(std::string("a\0b", 3)).size() == 1);
     CHECK(problems_of("a: 1\n---\nb: 2\n").size() == 1);
     CHECK(problems_of("? [a, b]\n: 1\n").size() == 1);

@@ -56,8 +56,8 @@ struct Site {
         REQUIRE(file);
         for (auto piece = first; piece < last; ++piece) {
             const auto at = static_cast<std::size_t>(piece) * a.manifest.piece_size_bytes;
-            REQUIRE(file->write_at(std::string_view(a.bytes).substr(
-                at, a.manifest.piece_length(piece)), at));
+            REQUIRE(file->write_at(
+                std::string_view(a.bytes).substr(at, a.manifest.piece_length(piece)), at));
             REQUIRE(cache->mark_pieces(a.manifest.sha256, {&piece, 1}));
         }
     }
@@ -255,8 +255,8 @@ TEST_CASE("cache: what cannot fit is refused before a byte is fetched") {
     const auto refused = site.cache->begin(a.manifest, 1);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Errc::no_space);
-    CHECK_THAT(refused.error().message, Catch::Contains("big 1.0.0") &&
-                                            Catch::Contains("cache.size_max_bytes"));
+    CHECK_THAT(refused.error().message,
+               Catch::Contains("big 1.0.0") && Catch::Contains("cache.size_max_bytes"));
     CHECK(site.cache->list().empty());
 }
 
@@ -286,8 +286,7 @@ TEST_CASE("cache: marks for unknown artifacts and pieces beyond the end are refu
     site.open();
     const auto a = artifact("a", 50'000, 1);
     const std::uint32_t piece = 4;
-    CHECK(site.cache->mark_pieces(a.manifest.sha256, {&piece, 1}).error().code ==
-          Errc::not_found);
+    CHECK(site.cache->mark_pieces(a.manifest.sha256, {&piece, 1}).error().code == Errc::not_found);
     REQUIRE(site.cache->begin(a.manifest, 1));
     CHECK(site.cache->mark_pieces(a.manifest.sha256, {&piece, 1}).error().code == Errc::invalid);
     CHECK(site.cache->pieces(Digest{}).empty());

@@ -69,7 +69,8 @@ class Nginx {
     /// A CA, a server certificate for "localhost" from it, and a stranger's CA.
     bool make_certificates() {
         const std::string script =
-            "cd '" + dir_.path() + "' && exec >/dev/null 2>&1 && umask 077 &&"
+            "cd '" + dir_.path() +
+            "' && exec >/dev/null 2>&1 && umask 077 &&"
             " for ca in ca stranger; do openssl req -x509 -newkey ed25519 -nodes -days 2"
             " -keyout $ca.key -out $ca.pem -subj /CN=$ca; done &&"
             " openssl req -newkey ed25519 -nodes -keyout server.key -out server.csr"
@@ -84,19 +85,30 @@ class Nginx {
         const std::string d = dir_.path();
         return "daemon off; master_process off; pid " + d + "/pid; error_log " + d +
                "/error.log;\nevents { worker_connections 64; }\nhttp { access_log off;"
-               " client_body_temp_path " + d + "/b; proxy_temp_path " + d + "/p;"
-               " fastcgi_temp_path " + d + "/f; uwsgi_temp_path " + d + "/u;"
-               " scgi_temp_path " + d + "/s;\nserver { listen 127.0.0.1:" +
-               std::to_string(http_port_) + "; listen 127.0.0.1:" + std::to_string(https_port_) +
-               " ssl; ssl_certificate " + d + "/chain.pem; ssl_certificate_key " + d +
-               "/server.key; root " + d + "/www; autoindex on;\n"
+               " client_body_temp_path " +
+               d + "/b; proxy_temp_path " + d +
+               "/p;"
+               " fastcgi_temp_path " +
+               d + "/f; uwsgi_temp_path " + d +
+               "/u;"
+               " scgi_temp_path " +
+               d + "/s;\nserver { listen 127.0.0.1:" + std::to_string(http_port_) +
+               "; listen 127.0.0.1:" + std::to_string(https_port_) + " ssl; ssl_certificate " + d +
+               "/chain.pem; ssl_certificate_key " + d + "/server.key; root " + d +
+               "/www; autoindex on;\n"
                " location /moved/ { return 302 /; }\n"
                " location /circle/ { return 302 /circle/; }\n"
                " location /private/ { if ($http_authorization != \"Bearer right\")"
-               " { return 401; } alias " + d + "/www/; }\n"
+               " { return 401; } alias " +
+               d +
+               "/www/; }\n"
                " location /basic/ { if ($http_authorization != \"Basic dXNlcjpwYXNz\")"
-               " { return 403; } alias " + d + "/www/; }\n"
-               " location /noranges/ { max_ranges 0; alias " + d + "/www/; }\n"
+               " { return 403; } alias " +
+               d +
+               "/www/; }\n"
+               " location /noranges/ { max_ranges 0; alias " +
+               d +
+               "/www/; }\n"
                " } }\n";
     }
 

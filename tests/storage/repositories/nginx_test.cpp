@@ -49,8 +49,8 @@ TEST_CASE("nginx: a file and its ranges are read as they are") {
     {
         Sunk sunk;
         std::atomic<std::uint64_t> wan{0};
-        const auto got = origin->read({.path = "/a b+c.bin", .expected_size = bytes.size(),
-                                       .wan_counter = &wan}, sunk.sink);
+        const auto got = origin->read(
+            {.path = "/a b+c.bin", .expected_size = bytes.size(), .wan_counter = &wan}, sunk.sink);
         REQUIRE(got);
         CHECK(sunk.bytes == bytes);
         CHECK(got->bytes == bytes.size());
@@ -61,8 +61,9 @@ TEST_CASE("nginx: a file and its ranges are read as they are") {
         CHECK_FALSE(got->etag.empty());
     }
     Sunk part;
-    const auto got = origin->read({.path = "a b+c.bin", .offset = 1'000'001, .length_max = 77,
-                                   .expected_size = bytes.size()}, part.sink);
+    const auto got = origin->read(
+        {.path = "a b+c.bin", .offset = 1'000'001, .length_max = 77, .expected_size = bytes.size()},
+        part.sink);
     REQUIRE(got);
     CHECK(part.bytes == bytes.substr(1'000'001, 77));
     CHECK(got->wan_bytes == 77);
@@ -82,8 +83,8 @@ TEST_CASE("nginx: another size or ETag than expected is a conflict, before any b
     CHECK(got.error().code == Errc::conflict);
     CHECK(got.error().message ==
           "repository origin: sized: it has 10 bytes where the manifest says 11");
-    const auto other = origin->read({.path = "sized", .offset = 5, .expected_etag = "\"old\""},
-                                    sunk.sink);
+    const auto other =
+        origin->read({.path = "sized", .offset = 5, .expected_etag = "\"old\""}, sunk.sink);
     REQUIRE_FALSE(other);
     CHECK(other.error().code == Errc::conflict);
     const auto beyond = origin->read({.path = "sized", .offset = 50}, sunk.sink);
@@ -111,8 +112,8 @@ TEST_CASE("nginx: missing files, wrong credentials and paths outside are told ap
     CHECK(sunk.bytes.empty());
     const auto right = repository(server.url() + "/private", {{"token", "right"}});
     CHECK(right->read({.path = "x"}, sunk.sink));
-    const auto basic = repository(server.url() + "/basic",
-                                  {{"username", "user"}, {"password", "pass"}});
+    const auto basic =
+        repository(server.url() + "/basic", {{"username", "user"}, {"password", "pass"}});
     CHECK(basic->read({.path = "x"}, sunk.sink));
     CHECK(sunk.bytes == "contentscontents");
 }
@@ -130,8 +131,9 @@ TEST_CASE("nginx: a server without ranges is read from the start, and refused fr
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Errc::unavailable);
     CHECK_THAT(refused.error().message, Catch::Contains("ignores ranges"));
-    const auto skipped = origin->read({.path = "y", .offset = 4, .length_max = 3,
-                                       .expected_size = 10, .skip_max_bytes = 100}, middle.sink);
+    const auto skipped = origin->read(
+        {.path = "y", .offset = 4, .length_max = 3, .expected_size = 10, .skip_max_bytes = 100},
+        middle.sink);
     REQUIRE(skipped);
     CHECK(middle.bytes == "456");
     CHECK(skipped->wan_bytes > skipped->bytes);
@@ -159,11 +161,12 @@ TEST_CASE("nginx: a read that is asked to stop ends soon, and one whose sink say
     const auto origin = repository(server.url());
     std::stop_source stop;
     const auto start = std::chrono::steady_clock::now();
-    const auto got = origin->read({.path = "long", .rate_limit_bytes_s = 100'000,
-                                   .stop = stop.get_token()}, [&](std::string_view) {
-        stop.request_stop();
-        return true;
-    });
+    const auto got =
+        origin->read({.path = "long", .rate_limit_bytes_s = 100'000, .stop = stop.get_token()},
+                     [&](std::string_view) {
+                         stop.request_stop();
+                         return true;
+                     });
     REQUIRE_FALSE(got);
     CHECK(got.error().code == Errc::cancelled);
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));

@@ -24,8 +24,8 @@ std::string head(const std::string& status, std::size_t length, const std::strin
 
 std::string range_head(std::size_t first, std::size_t last, const std::string& more = "") {
     return head("206 Partial Content", last - first + 1,
-                "Content-Range: bytes " + std::to_string(first) + "-" + std::to_string(last) +
-                    "/" + std::to_string(file.size()) + "\r\n" + more);
+                "Content-Range: bytes " + std::to_string(first) + "-" + std::to_string(last) + "/" +
+                    std::to_string(file.size()) + "\r\n" + more);
 }
 
 /// Answers the range asked for, but cuts after `part` bytes.
