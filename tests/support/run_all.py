@@ -80,6 +80,20 @@ def script(tally, name, command, timeout_s):
         tally.failed.append(f"{name}: {'deadline passed' if code is None else f'exit code {code}'}")
 
 
+def simulation(tally, build):
+    """1,000 real state machines on virtual time; the command itself checks what must hold."""
+    command = [str(ROOT / build / "bin/sim_mesh"), "--nodes", "1000", "--seed", "1", "--loss",
+               "0.02", "--report"]
+    started = time.monotonic()
+    code, text = run(command, 240)
+    report("sim_mesh, 1,000 nodes", code, text, time.monotonic() - started)
+    if code == 0:
+        tally.passed += 1
+        print("\n".join("         " + line for line in text.splitlines()), flush=True)
+    else:
+        tally.failed.append("simulation: replay with " + " ".join(command))
+
+
 def fuzz(tally):
     if shutil.which("clang++") is None:
         print("SKIP: fuzz: clang++ is not installed")
@@ -125,6 +139,8 @@ def main():
         for program in sorted((ROOT / options.build / "bin").glob("test_*")):
             if wanted(program.name):
                 unit_program(tally, program)
+        if wanted("simulation"):
+            simulation(tally, options.build)
         if wanted("lint"):
             script(tally, "lint", [sys.executable, "tests/lint/lint.py"], 120)
         if not options.quick and wanted("fuzz"):
