@@ -100,7 +100,7 @@ def fuzz(tally):
         tally.skips.append("fuzz: clang++ is not installed")
         return
     seconds = os.environ.get("CLARITY_FUZZ_SECONDS", "5")
-    code, text = run(["sh", "-c", "cmake --preset fuzz && cmake --build build/fuzz"], 1200)
+    code, text = run(["sh", "-c", "cmake --preset fuzz && cmake --build build/fuzz --target fuzzers"], 1200)
     if code != 0:
         report("fuzz build", code, text, 0)
         tally.failed.append("fuzz: the fuzzers do not build")
