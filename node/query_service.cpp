@@ -45,21 +45,22 @@ Bytes answer_question(std::string_view frame, Asker asker, const QuerySources& s
 
 void QueryService::receive(const std::string& user, const wire::Handle& from,
                            std::string_view frame, std::int64_t now_ms) {
-    if (!within_budget(user, now_ms)) {
+    // Local connections have no key; the wire lets none but those of the roster in elsewhere.
+    const auto asker = from.key.is_zero() ? Asker::local_socket : Asker::remote;
+    if (!within_budget(user, asker, now_ms)) {
         const auto text =
             to_text(error_json({Errc::unavailable, "too many questions; ask again in a second"}));
         net_.reply(from, query::encode_answer(text));
         return;
     }
-    // Local connections have no key; the wire lets none but those of the roster in elsewhere.
-    const auto asker = from.key.is_zero() ? Asker::local_socket : Asker::remote;
     net_.reply(from, answer_question(frame, asker, sources_));
 }
 
-bool QueryService::within_budget(const std::string& user, std::int64_t now_ms) {
+bool QueryService::within_budget(const std::string& user, Asker asker, std::int64_t now_ms) {
+    const double per_s = asker == Asker::remote ? questions_per_s : local_questions_per_s;
     auto& budget = budgets_[user];  // users are the roster's and "local": few
     const auto passed = static_cast<double>(now_ms - budget.at_ms) / 1000.0;
-    budget.left = std::min(questions_per_s, budget.left + passed * questions_per_s);
+    budget.left = budget.left < 0 ? per_s : std::min(per_s, budget.left + passed * per_s);
     budget.at_ms = now_ms;
     if (budget.left < 1) return false;
     budget.left -= 1;

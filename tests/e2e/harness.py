@@ -209,6 +209,7 @@ docker_socket: {home}/docker.sock
         try:
             return json.loads(text)
         except json.JSONDecodeError:
+            print(f"NOTE: no status from {name or 'the coordinator'}: {self.last.stderr.strip()}")
             return None
 
     def all_alive(self, names=None):
