@@ -24,7 +24,7 @@ def probe(site):
 
 
 def first_light(build):
-    """first light: four agents, one pull, LXC, Docker and binary services, in the time the WAN takes"""
+    """first light: four agents, one pull, LXC and binary services, in the time the WAN takes"""
     image = samples.lxc_image(build)
     files = {"monitoring-stack-2.45.0": image,
              "edge-beacon-1.0.0": f"{build}/bin/edge-beacon"}
