@@ -163,4 +163,17 @@ Result<void> ConfigFiles::remove(const std::string& service) {
     return {};
 }
 
+Result<void> place_for_container(ConfigFiles& files, const Service& service,
+                                 const ServiceConfig& config,
+                                 const std::function<std::string(std::size_t)>& path_of) {
+    for (const auto& volume : service.volumes) {
+        CLARITY_CHECK(make_dirs(volume.host_path, 0755));
+    }
+    std::vector<PlacedFile> placed;
+    for (const auto& each : config.files) {
+        placed.push_back({path_of(placed.size()), each.content, each.mode});
+    }
+    return files.place(service.name, placed, {});
+}
+
 }  // namespace clarity

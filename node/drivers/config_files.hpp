@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -47,6 +48,12 @@ class ConfigFiles {
     }
     std::vector<Known> load(const std::string& service);
 };
+
+/// What a container gets from its host: the volumes' folders are made, and configuration file i
+/// lies at `path_of(i)`, to be mounted into it.
+[[nodiscard]] Result<void> place_for_container(
+    ConfigFiles& files, const Service& service, const ServiceConfig& config,
+    const std::function<std::string(std::size_t)>& path_of);
 
 /// Absolute, no "..", no line breaks; permission bits only.
 [[nodiscard]] Result<void> check_config(const ServiceConfig& config);

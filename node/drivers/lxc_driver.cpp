@@ -71,15 +71,8 @@ class LxcDriver final : public Driver {
     }
 
     Result<void> configure(const Instance& instance) override {
-        for (const auto& volume : instance.service.volumes) {
-            CLARITY_CHECK(make_dirs(volume.host_path, 0755));
-        }
-        std::vector<PlacedFile> files;
-        std::size_t index = 0;
-        for (const auto& each : instance.config.files) {
-            files.push_back({config_path(instance, index++), each.content, each.mode});
-        }
-        return files_.place(instance.service.name, files, {});
+        return place_for_container(files_, instance.service, instance.config,
+                                   [&](std::size_t i) { return config_path(instance, i); });
     }
 
     Result<void> set_up(const Instance& instance) override {
