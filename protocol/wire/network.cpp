@@ -51,7 +51,7 @@ Network::Network(Settings settings, std::shared_ptr<Inbox> inbox, Counters& coun
 
 Result<Listener> Network::listen(ListenSettings settings) {
     const auto id = next_listener_++;
-    Door door{std::move(settings), nullptr, {}};
+    Door door{std::move(settings), nullptr, {}, {}};
     const auto& endpoint = door.settings.endpoint;
     if (!door.settings.curve && !is_ipc(endpoint)) {
         return fail(Errc::invalid, "{} {}: without CURVE only ipc:// is allowed",
@@ -112,7 +112,8 @@ void Network::open(Peer& peer) {
         peer.socket = std::make_unique<MonitoredSocket>(context_, zmq::socket_type::dealer);
         auto& socket = peer.socket->socket;
         set_common_options(socket, settings_.limits);
-        set_heartbeat(socket, peer.settings.heartbeat_ms);
+        if (peer.settings.heartbeat_ms > 0) set_heartbeat(socket, peer.settings.heartbeat_ms);
+        else set_keepalive(socket);
         socket.set(zmq::sockopt::immediate, true);
         set_curve_client(socket, settings_.secret, peer.settings.server_key);
         socket.connect(peer.settings.endpoint);
@@ -209,6 +210,16 @@ void Network::reply(const Handle& to, Bytes frame) {
     }
 }
 
+void Network::cut(const Handle& handle) {
+    const auto at = doors_.find(handle.listener);
+    if (at == doors_.end()) return;
+    for (const auto& [fd, known] : at->second.open) {
+        if (known != handle) continue;
+        guard_.cut(fd);
+        return;
+    }
+}
+
 void Network::turn(int wake_fd) {
     std::vector<zmq_pollitem_t> items{{nullptr, wake_fd, ZMQ_POLLIN, 0},
                                       {zap_.socket(), 0, ZMQ_POLLIN, 0}};
@@ -266,6 +277,7 @@ void Network::read_door(std::uint32_t id, Door& door) {
             }
             user = known->second;
             from.key = *key;
+            if (got->fd >= 0) door.open.insert_or_assign(got->fd, from);
         }
         ++counters_.frames_in;
         counters_.bytes_in += got->frame.size();
@@ -305,9 +317,19 @@ void Network::watch_door(Door& door) {
     while (const auto seen = door.socket->next_event()) {
         if (seen->event == ZMQ_EVENT_ACCEPTED) guard_.opened(seen->value);
         if (seen->event == ZMQ_EVENT_DISCONNECTED || seen->event == ZMQ_EVENT_CLOSED) {
-            guard_.closed(seen->value);
+            closed(door, seen->value);
         }
     }
+}
+
+void Network::closed(Door& door, int fd) {
+    guard_.closed(fd);
+    const auto at = door.open.find(fd);
+    if (at == door.open.end()) return;
+    if (door.settings.on_lost) {
+        inbox_->event([call = door.settings.on_lost, gone = at->second] { call(gone); });
+    }
+    door.open.erase(at);
 }
 
 void Network::watch_peer(Peer& peer) {

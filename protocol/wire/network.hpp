@@ -28,12 +28,14 @@ class Network {
     void disconnect(const std::string& peer);
     void send(const std::string& peer, Bytes frame);
     void reply(const Handle& to, Bytes frame);
+    void cut(const Handle& handle);
 
   private:
     struct Door {
         ListenSettings settings;
         std::unique_ptr<MonitoredSocket> socket;
         std::map<Bytes, std::string> users;  ///< hex of key → user
+        std::map<int, Handle> open;          ///< by descriptor: who was heard over CURVE there
     };
     struct Peer {
         ConnectSettings settings;
@@ -68,6 +70,7 @@ class Network {
     void read_door(std::uint32_t id, Door& door);
     void read_peer(Peer& peer);
     void watch_door(Door& door);
+    void closed(Door& door, int fd);
     void watch_peer(Peer& peer);
     void on_time(Clock::time_point now);
     [[nodiscard]] bool worked();

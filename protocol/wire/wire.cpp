@@ -178,6 +178,10 @@ bool Wire::reply(const Handle& to, Bytes frame) {
     });
 }
 
+void Wire::cut(const Handle& handle) {
+    impl_->push(0, [handle](Network& network) { network.cut(handle); });
+}
+
 const Counters& Wire::counters() const {
     return impl_->counters;
 }

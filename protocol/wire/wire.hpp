@@ -55,7 +55,7 @@ struct ListenSettings {
     /// `user` is the name that set_authorised() gives the key ("local" without CURVE), looked up
     /// again for every message.
     std::function<void(const std::string& user, const Handle& from, Bytes frame)> on_frame;
-    /// A reply could not be delivered: that connection is gone. May be empty.
+    /// That connection is gone: it was closed, or a reply could not be delivered. May be empty.
     std::function<void(const Handle&)> on_lost;
 };
 
@@ -77,7 +77,8 @@ struct ConnectSettings {
     CurveKey server_key;
     std::function<void(Bytes frame)> on_frame;
     std::function<void(PeerEvent)> on_event;  ///< may be empty
-    /// A peer that answers nothing for three of these is `down`. Each costs four packets.
+    /// A peer that answers nothing for three of these is `down`. Each costs four packets. 0 = none:
+    /// for who asks often by itself; TCP's keep-alive stays.
     int heartbeat_ms = 2000;
 };
 
@@ -117,6 +118,8 @@ class Wire {
     /// False when the frame was dropped at once: unknown peer name or full queue.
     bool send(const std::string& peer, Bytes frame);
     bool reply(const Handle& to, Bytes frame);
+    /// Shuts one connection that came in; `on_lost` tells when it is gone.
+    void cut(const Handle& handle);
 
     [[nodiscard]] const Counters& counters() const;
 
