@@ -31,7 +31,7 @@ LIBRARIES = {
     r"<CLI/": ["cli/"],
     r"<prometheus/": ["protocol/metrics/"],
     r"<catch2/": ["tests/"],
-    r"<zstd": ["storage/"],
+    r"<zstd": ["protocol/"],
 }
 
 # Folder → folders of ours that it may include from (itself always).
