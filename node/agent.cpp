@@ -172,9 +172,7 @@ void Agent::Impl::start_uplink() {
                               trust.plan_seq(), trust.root().version, CLARITY_VERSION};
     };
     hooks.views = [this] { return report_views(snapshot()); };
-    hooks.records = [this]() -> const std::map<std::string, mesh::StoredRecord>& {
-        return mesh->mesh().records();
-    };
+    hooks.record = [this](const std::string& id) { return mesh->mesh().records().find(id); };
     hooks.wants = [this](const control::Ad& ad) { return wants(ad.kind, ad.version, ad.digest); };
     hooks.document = [this](const control::Ad& ad, const Bytes& body) {
         (void)take_document(ad.kind, body);

@@ -165,14 +165,13 @@ struct Uplink::Impl : std::enable_shared_from_this<Uplink::Impl> {
 
     void report_to(const std::string& name, Link& link, const std::string& site,
                    std::vector<control::View> views) {
-        const auto& records = callbacks.records();
         for (auto& view : views) {
-            const auto record = records.find(view.server_id);
-            if (record == records.end()) continue;
+            const auto record = callbacks.record(view.server_id);
+            if (!record) continue;
             auto& sent = link.reported[view.server_id];
-            if (sent == record->second.version) continue;
-            view.record = record->second.bytes;
-            sent = record->second.version;
+            if (sent == record->version) continue;
+            view.record = record->bytes;
+            sent = record->version;
         }
         for (auto& frame : control::encode_report(site, views)) {
             // A dropped frame's records would count as sent: say everything again next time.

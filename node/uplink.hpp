@@ -27,7 +27,7 @@ struct UplinkTimes {
 struct UplinkCallbacks {
     std::function<control::Hello()> hello;              ///< our numbers now
     std::function<std::vector<control::View>()> views;  ///< without records
-    std::function<const std::map<std::string, mesh::StoredRecord>&()> records;
+    std::function<mesh::RecordPtr(const std::string& server_id)> record;  ///< none = unknown
     std::function<bool(const control::Ad&)> wants;  ///< worth pulling now?
     std::function<void(const control::Ad&, const Bytes& body)> document;
     std::function<void(const Bytes& envelope)> order;

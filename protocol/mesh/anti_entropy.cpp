@@ -22,11 +22,17 @@ const BucketDigest& AntiEntropy::digest_of(std::size_t set) const {
     return set == records_set ? records_.digest() : documents_.digest();
 }
 
-void AntiEntropy::members_changed() {
-    if (!members_.taking_part()) next_at_ = never;
-    else if (next_at_ == never) {
-        next_at_ = out_.now_ms + out_.random.jitter(out_.settings.anti_entropy_ms) / 2;
-    }
+std::uint64_t AntiEntropy::root() const {
+    std::uint64_t out = 0;
+    for (std::size_t set = 0; set < set_count; ++set) out = mix(out, digest_of(set).root());
+    return out;
+}
+
+void AntiEntropy::compare(Index peer, std::uint64_t root) {
+    if (out_.now_ms < not_before_ms_ || root == this->root()) return;
+    not_before_ms_ = out_.now_ms + out_.random.jitter(out_.settings.anti_entropy_ms);
+    extra_not_before_ms_ = out_.now_ms + extra_interval_ms;
+    send_digest(peer);
 }
 
 void AntiEntropy::start_with(Index peer) {
@@ -35,13 +41,8 @@ void AntiEntropy::start_with(Index peer) {
     send_digest(peer);
 }
 
-void AntiEntropy::on_time() {
-    if (out_.now_ms < next_at_) return;
-    next_at_ = out_.now_ms + out_.random.jitter(out_.settings.anti_entropy_ms);
-    for (const auto peer : members_.sample(1)) send_digest(peer);
-}
-
 void AntiEntropy::send_digest(Index to) {
+    ++out_.counters.exchanges;
     Frame frame;
     frame.type = FrameType::digest;
     for (std::size_t set = 0; set < set_count; ++set) frame.roots[set] = digest_of(set).root();
@@ -72,9 +73,12 @@ void AntiEntropy::take_buckets(Index from, const Frame& frame) {
     }
     documents_.take_ads(from, frame.ads);
     if (request.masks == decltype(request.masks){}) return;
+    const auto differs = request.masks;
     request.updates = members_.list(request.masks[members_set], entries_max);
     request.entries = records_.list(request.masks[records_set], entries_max);
     request.ads = documents_.list(request.masks[documents_set], ads_max);
+    // More than fits: known to be missing, so the next exchange need not wait for its turn.
+    if (request.masks != differs) not_before_ms_ = out_.now_ms + extra_interval_ms;
     members_.send(from, std::move(request));
 }
 

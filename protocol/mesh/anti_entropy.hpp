@@ -6,7 +6,8 @@
 
 namespace clarity::mesh {
 
-/// Repairs whatever gossip missed, with one random member at a time:
+/// Repairs whatever gossip missed. Every ping and ack carries one hash of all that its sender
+/// holds; who sees another than its own starts an exchange, at most one per `anti_entropy_ms`:
 ///
 ///     A → B  digest   three root hashes (members, records, documents)
 ///     B → A  buckets  64 bucket hashes of each set that differs; nothing if none does;
@@ -14,26 +15,28 @@ namespace clarity::mesh {
 ///     A → B  entries  what A has in the buckets that differ (request)
 ///     B → A  entries  B's side of members and documents; records that A lacks; pulls from A
 ///
-/// Stateless at both ends, so that a lost frame costs one round.
+/// Stateless at both ends, so that a lost frame costs one round. Silent while all are equal.
 class AntiEntropy {
   public:
     AntiEntropy(Outbox& outbox, Membership& members, Records& records, Documents& documents);
 
-    void members_changed();
-    /// Starts an exchange with this member now (it has just come back), unless one just started.
+    /// Of all that we hold: what pings and acks carry.
+    [[nodiscard]] std::uint64_t root() const;
+    /// This peer said so of itself.
+    void compare(Index peer, std::uint64_t root);
+    /// Starts an exchange with this member now (it has just come back, or has more for us), unless
+    /// one just started.
     void start_with(Index peer);
     void take_digest(Index from, const Frame& frame);
     void take_buckets(Index from, const Frame& frame);
     void take_entries(Index from, const Frame& frame);
-    void on_time();
-    [[nodiscard]] std::int64_t deadline() const { return next_at_; }
 
   private:
     Outbox& out_;
     Membership& members_;
     Records& records_;
     Documents& documents_;
-    std::int64_t next_at_ = never;
+    std::int64_t not_before_ms_ = 0;
     std::int64_t extra_not_before_ms_ = 0;
 
     void send_digest(Index to);

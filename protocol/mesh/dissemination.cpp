@@ -10,7 +10,8 @@ namespace clarity::mesh {
 namespace {
 
 constexpr std::size_t items_per_frame = 128;
-constexpr std::size_t much = 32;  ///< items in one push that count as a flood
+constexpr std::size_t much = 32;        ///< items in one push that count as a flood
+constexpr std::size_t fresh_max = 256;  ///< beyond it, others' news is left to anti-entropy
 
 }  // namespace
 
@@ -31,6 +32,7 @@ void Dissemination::add(Item item) {
     const auto same = [&](const Item& each) {
         return each.owner == item.owner && each.digest == item.digest;
     };
+    if (fresh_.size() >= fresh_max && item.from != 0) return;
     if (std::find_if(fresh_.begin(), fresh_.end(), same) != fresh_.end()) return;
     if (repeating_.size() <= much) repeating_.remove_if(same);
     item.repeats = 2 + static_cast<std::uint32_t>(std::bit_width(members_.size()) / 2);
@@ -65,12 +67,8 @@ void Dissemination::push() {
     if (now.empty()) {
         gossip();
     } else {
-        auto peers = members_.active();
-        for (std::size_t i = peers.size(); i > 1; --i) {
-            std::swap(peers[i - 1], peers[out_.random.below(i)]);
-        }
         std::size_t bodies = 0;
-        for (const auto to : peers) {
+        for (const auto to : members_.active_reachable()) {
             if (bodies < out_.settings.push_fanout && push_bodies(to, now)) ++bodies;
             else announce(to, now);
         }
@@ -92,7 +90,7 @@ bool Dissemination::push_bodies(Index to, const std::vector<Item>& items) {
     std::vector<Item> rest;
     for (const auto& item : items) {
         const auto* body = item.owner == 0 ? nullptr : records_.find(item.owner);
-        if (body == nullptr || item.from == members_.at(to).key) {
+        if (body == nullptr || item.from == members_.key(to)) {
             if (item.owner == 0) rest.push_back(item);
             continue;
         }
@@ -110,7 +108,7 @@ void Dissemination::announce(Index to, const std::vector<Item>& items) {
     Frame frame;
     frame.type = FrameType::announce;
     for (const auto& item : items) {
-        if (item.from == members_.at(to).key) continue;
+        if (item.from == members_.key(to)) continue;
         if (item.owner == 0) {
             if (const auto* ad = documents_.find(item.digest)) frame.ads.push_back(*ad);
         } else if (const auto* record = records_.find(item.owner)) {
@@ -131,8 +129,10 @@ void Dissemination::repeat() {
         if (--item.repeats > 0) repeating_.push_back(item);
     }
     if (now.empty()) gossip();
-    for (const auto to : members_.sample(out_.settings.push_fanout)) {
-        if (!now.empty()) announce(to, now);
+    std::size_t told = 0;
+    for (const auto to : members_.active_reachable()) {
+        if (now.empty() || told++ == out_.settings.push_fanout) break;
+        announce(to, now);
     }
     if (!repeating_.empty() || members_.has_updates()) {
         repeat_at_ = out_.now_ms + out_.settings.gossip_interval_ms;
@@ -140,11 +140,10 @@ void Dissemination::repeat() {
 }
 
 void Dissemination::gossip() {
-    if (!members_.has_updates()) return;
-    auto peers = members_.active();
-    for (std::size_t n = 0; n < out_.settings.push_fanout && n < peers.size(); ++n) {
-        std::swap(peers[n], peers[n + out_.random.below(peers.size() - n)]);
-        if (members_.has_updates()) members_.send(peers[n], Frame{});
+    std::size_t told = 0;
+    for (const auto to : members_.active_reachable()) {
+        if (!members_.has_updates() || told++ == out_.settings.push_fanout) break;
+        members_.send(to, Frame{});
     }
 }
 

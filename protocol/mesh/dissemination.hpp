@@ -10,7 +10,7 @@ class Records;
 class Documents;
 
 /// Spreads what is fresh, at once: small record bodies to a few active peers, announcements to the
-/// other active peers, then a few repeats to random members. What slips through is anti-entropy's.
+/// other active peers, then a few repeats to some of them. What slips through is anti-entropy's.
 /// A change costs each node a bounded number of frames, and changes close in time share them.
 class Dissemination {
   public:

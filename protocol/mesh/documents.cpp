@@ -27,10 +27,10 @@ bool acceptable(const DocumentAd& ad) {
 Documents::Documents(Outbox& outbox, Membership& members, OnOffered offered)
     : out_(outbox), members_(members), offered_hook_(std::move(offered)) {}
 
-void Documents::offer(const DocumentAd& ad, Bytes body) {
+void Documents::offer(const DocumentAd& ad, std::shared_ptr<const Bytes> body) {
     if (offered_.contains(ad.digest)) return;
     DocumentAd own = ad;
-    own.size_bytes = body.size();
+    own.size_bytes = body->size();
     if (!acceptable(own) || offered_.size() >= out_.settings.documents_max) {
         ++out_.counters.documents_refused;
         return;
@@ -69,7 +69,7 @@ void Documents::note_source(Seen& seen, MemberKey source) {
 }
 
 void Documents::take_ads(Index from, std::span<const DocumentAd> ads) {
-    const auto source = members_.at(from).key;
+    const auto source = members_.key(from);
     for (const auto& ad : ads) {
         if (!acceptable(ad) || offered_.contains(ad.digest)) continue;
         if (seen_.size() >= seen_max && !seen_.contains(ad.digest)) seen_.erase(seen_.begin());
@@ -81,13 +81,14 @@ void Documents::take_ads(Index from, std::span<const DocumentAd> ads) {
             if (!pull->second.in_flight) schedule(pull->second, out_.now_ms);
         } else if (seen.reported_ms < 0 || out_.now_ms - seen.reported_ms >= report_interval_ms) {
             seen.reported_ms = out_.now_ms;
-            out_.effects.push_back(AdSeen{members_.at(from).id, ad});
+            out_.effects.push_back(AdSeen{members_.id(from), ad});
         }
     }
 }
 
 void Documents::want(const Digest& digest) {
     if (offered_.contains(digest) || pulls_.contains(digest) || pulls_.size() >= wants_max) return;
+    if (pulls_.empty()) pull_at_ = never;  // not that of a pull of long ago: we have not slept
     schedule(pulls_[digest], out_.now_ms);
 }
 
@@ -109,12 +110,14 @@ std::vector<Index> Documents::choose_sources(const Digest& digest, Pull& pull) {
     }
     if (known.empty()) {
         pull.bad.clear();
-        return members_.sample(1);
+        known = members_.active_reachable();
+        known.resize(std::min<std::size_t>(known.size(), 1));
+        return known;
     }
     for (std::size_t i = known.size(); i > 1; --i) {
         std::swap(known[i - 1], known[out_.random.below(i)]);
     }
-    if (known.size() > 1 && members_.at(known[0]).key == pull.source) std::swap(known[0], known[1]);
+    if (known.size() > 1 && members_.key(known[0]) == pull.source) std::swap(known[0], known[1]);
     // What was lost twice is asked of several.
     known.resize(std::min(known.size(), pull.attempts < 2 ? 1 : sources_at_once));
     return known;
@@ -129,7 +132,7 @@ void Documents::ask(const Digest& digest, Pull& pull) {
     ++pull.attempts;
     pull.in_flight = !sources.empty();
     for (const auto source : sources) {
-        const auto key = members_.at(source).key;
+        const auto key = members_.key(source);
         if (pull.body.empty() || pull.asked.empty()) pull.source = key;
         pull.asked.insert(key);
         Frame frame;
@@ -169,9 +172,9 @@ void Documents::serve(Index to, const Digest& digest, std::uint64_t offset) {
     frame.offset = offset;
     if (const auto found = offered_.find(digest); found != offered_.end()) {
         const auto& [ad, body, order] = found->second;
-        if (offset >= body.size()) return;
+        if (offset >= body->size()) return;
         frame.ads.push_back(ad);
-        frame.bytes = body.substr(offset, out_.settings.delta_max_bytes);
+        frame.bytes = body->substr(offset, out_.settings.delta_max_bytes);
     }
     members_.send(to, std::move(frame));
 }
@@ -186,14 +189,24 @@ void Documents::source_failed(Pull& pull, MemberKey source) {
 
 void Documents::take_part(Index from, const Frame& part) {
     const auto found = pulls_.find(part.digest);
-    const auto source = members_.at(from).key;
-    if (found == pulls_.end() || !found->second.asked.contains(source)) return;
+    const auto source = members_.key(from);
+    if (found == pulls_.end()) {
+        if (!part.bytes.empty() && offered_.contains(part.digest)) {
+            ++out_.counters.document_parts_duplicate;
+        }
+        return;
+    }
     auto& pull = found->second;
+    if (!part.bytes.empty() && part.offset < pull.body.size()) {  // a late one
+        ++out_.counters.document_parts_duplicate;
+        return;
+    }
+    if (!pull.asked.contains(source)) return;
     if (part.ads.size() != 1 || part.bytes.empty() || !acceptable(part.ads[0]) ||
         part.ads[0].digest != part.digest) {
         return source_failed(pull, source);  // it does not have it
     }
-    if (part.offset != pull.body.size()) return;  // a late duplicate
+    if (part.offset != pull.body.size()) return;
     const auto& ad = part.ads[0];
     if (pull.size_bytes != 0 && pull.size_bytes != ad.size_bytes) {
         pull.body.clear();  // sources disagree: one of them lies, so trust one at a time
@@ -207,6 +220,7 @@ void Documents::take_part(Index from, const Frame& part) {
     pull.source = source;
     pull.asked.clear();
     pull.body += part.bytes;
+    ++out_.counters.document_parts;
     if (seen_.size() < seen_max || seen_.contains(part.digest)) {
         auto& seen = seen_[part.digest];  // it may have been asked without an ad
         seen.ad = ad;
@@ -227,10 +241,10 @@ void Documents::complete(Index from, const Digest& digest, Pull& pull, const Doc
         pull.size_bytes = 0;
         pull.mixed = false;
         pull.attempts = 3;  // do not hurry: something is wrong
-        if (guilty) return source_failed(pull, members_.at(from).key);
+        if (guilty) return source_failed(pull, members_.key(from));
         return schedule(pull, out_.now_ms + out_.settings.pull_timeout_ms);
     }
-    DocumentReceived received{ad, std::move(pull.body), members_.at(from).id};
+    DocumentReceived received{ad, std::move(pull.body), members_.id(from)};
     pulls_.erase(digest);
     // Not announced to the owner again for a while: it may be busy judging it.
     if (const auto seen = seen_.find(digest); seen != seen_.end()) {

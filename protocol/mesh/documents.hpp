@@ -16,7 +16,7 @@ class Documents {
     using OnOffered = std::function<void(const Digest& digest, MemberKey from)>;
     Documents(Outbox& outbox, Membership& members, OnOffered offered);
 
-    void offer(const DocumentAd& ad, Bytes body);
+    void offer(const DocumentAd& ad, std::shared_ptr<const Bytes> body);
     void withdraw(const Digest& digest);
     void want(const Digest& digest);
     [[nodiscard]] std::vector<DocumentAd> offered() const;
@@ -40,7 +40,7 @@ class Documents {
   private:
     struct Offered {
         DocumentAd ad;
-        Bytes body;
+        std::shared_ptr<const Bytes> body;
         std::uint64_t order = 0;  // of arrival
     };
     struct Seen {

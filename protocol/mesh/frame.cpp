@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "protocol/codec.hpp"
+#include "protocol/mesh/evidence.hpp"
 
 namespace clarity::mesh {
 namespace {
@@ -12,7 +13,8 @@ namespace {
 struct Wire {
     std::uint64_t version = frame_version;
     std::uint8_t type = 0;
-    std::vector<std::uint64_t> updates, heard, entries;
+    std::vector<std::uint64_t> updates, entries;
+    Bytes heard;
     std::array<Bytes, set_count> buckets;
     std::vector<std::uint64_t> masks;
     Frame frame;
@@ -43,10 +45,16 @@ void type_fields(A& a, Wire& w) {
     using enum FrameType;
     switch (static_cast<FrameType>(w.type)) {
         case gossip: break;
-        case ping_request: a.value("m", f.target); [[fallthrough]];
+        case ping_request:
+            a.value("m", f.target);
+            a.value("q", f.sequence);
+            break;
+        case nack: a.value("q", f.sequence); break;
         case ping:
         case ack:
-        case nack: a.value("q", f.sequence); break;
+            a.value("q", f.sequence);
+            a.value("g", f.root);
+            break;
         case announce:
             sparse(a, "e", w.entries);
             sparse(a, "a", f.ads);
@@ -107,12 +115,12 @@ namespace {
 template <class A>
 void fields(A& a, Wire& w) {
     a.value("v", w.version);
-    a.text("s", w.frame.site);
     if (w.version != frame_version) return;
+    a.value("s", w.frame.site);
     a.value("t", w.type);
     a.value("n", w.frame.incarnation);
     sparse(a, "u", w.updates);
-    sparse(a, "h", w.heard);
+    sparse_bin(a, "h", w.heard);
     type_fields(a, w);
 }
 
@@ -136,19 +144,16 @@ std::optional<Buckets> unpack(std::string_view bytes) {
     return out;
 }
 
-bool unpack_lists(const Wire& w, Frame& f) {
+bool unpack_lists(const Wire& w, const Roll* roll, Frame& f) {
     if (w.updates.size() % 4 != 0 || w.updates.size() / 4 > updates_max ||
-        w.heard.size() % 3 != 0 || w.heard.size() / 3 > heard_max || w.entries.size() % 4 != 0 ||
-        w.entries.size() / 4 > entries_max) {
+        w.entries.size() % 4 != 0 || w.entries.size() / 4 > entries_max ||
+        !unpack_evidence(w.heard, roll, f.heard, f.roll_hash)) {
         return false;
     }
     for (std::size_t i = 0; i < w.updates.size(); i += 4) {
         if (w.updates[i + 1] > static_cast<std::uint64_t>(State::left)) return false;
         f.updates.push_back({w.updates[i], static_cast<State>(w.updates[i + 1]), w.updates[i + 2],
                              w.updates[i + 3]});
-    }
-    for (std::size_t i = 0; i < w.heard.size(); i += 3) {
-        f.heard.push_back({w.heard[i], w.heard[i + 1], w.heard[i + 2]});
     }
     for (std::size_t i = 0; i < w.entries.size(); i += 4) {
         f.entries.push_back({w.entries[i], {w.entries[i + 1], w.entries[i + 2]}, w.entries[i + 3]});
@@ -174,16 +179,14 @@ bool has_roots(FrameType type) {
 
 }  // namespace
 
-Bytes encode_frame(Frame frame) {
+Bytes encode_frame(Frame frame, const Roll* roll) {
     Wire w;
     w.type = static_cast<std::uint8_t>(frame.type);
     for (const auto& u : frame.updates) {
         w.updates.insert(w.updates.end(),
                          {u.member, static_cast<std::uint64_t>(u.state), u.incarnation, u.accuser});
     }
-    for (const auto& h : frame.heard) {
-        w.heard.insert(w.heard.end(), {h.member, h.age_ms, h.witness});
-    }
+    w.heard = pack_evidence(frame.heard, roll);
     for (const auto& e : frame.entries) {
         w.entries.insert(w.entries.end(), {e.owner, e.version.incarnation, e.version.seq, e.hash});
     }
@@ -200,7 +203,7 @@ Bytes encode_frame(Frame frame) {
     return encoder.finish();
 }
 
-FrameFault decode_frame(std::string_view bytes, Frame& out) {
+FrameFault decode_frame(std::string_view bytes, Frame& out, const Roll* roll) {
     auto wire = codec::decode<Wire>("mesh frame", bytes, frame_max_bytes);
     if (!wire) return FrameFault::malformed;
     if (wire->version != frame_version) return FrameFault::version;
@@ -209,7 +212,7 @@ FrameFault decode_frame(std::string_view bytes, Frame& out) {
     if (wire->type > static_cast<std::uint8_t>(FrameType::document_part)) {
         out.type = FrameType::gossip;  // from a newer agent: what it carries is still good
     }
-    if (!unpack_lists(*wire, out) || !within_limits(out)) return FrameFault::malformed;
+    if (!unpack_lists(*wire, roll, out) || !within_limits(out)) return FrameFault::malformed;
     if (has_roots(out.type)) {
         if (wire->masks.size() != set_count) return FrameFault::malformed;
         auto& words = out.type == FrameType::digest ? out.roots : out.masks;

@@ -4,12 +4,15 @@
 
 #include "protocol/mesh/bucket_digest.hpp"
 #include "protocol/mesh/outbox.hpp"
+#include "protocol/mesh/roll.hpp"
 
 namespace clarity::mesh {
 
-inline constexpr std::uint64_t frame_version = 1;
+inline constexpr std::uint64_t frame_version = 2;
 inline constexpr std::size_t updates_max = 2048;
 inline constexpr std::size_t heard_max = 64;
+/// Ages of evidence travel rounded up to this, so that none gets younger on its way.
+inline constexpr std::uint64_t age_unit_ms = 10;
 inline constexpr std::size_t entries_max = 1024;
 inline constexpr std::size_t ads_max = 256;
 inline constexpr std::size_t bodies_max = 4096;
@@ -68,12 +71,14 @@ inline constexpr std::size_t set_count = 3;
 /// One message. The first block travels with every type, the rest as `type` says.
 struct Frame {
     FrameType type = FrameType::gossip;
-    std::string site;
+    std::uint64_t site = 0;         ///< site_hash()
     std::uint64_t incarnation = 0;  ///< the sender's
     std::vector<Update> updates;
     std::vector<Heard> heard;
+    std::uint32_t roll_hash = 0;  ///< decoded: of the sender's roll; 0 = it did not say
 
     std::uint64_t sequence = 0;      ///< ping, ack, nack, ping_request
+    std::uint64_t root = 0;          ///< ping, ack: of all that the sender holds
     MemberKey target = 0;            ///< ping_request
     std::vector<Entry> entries;      ///< announce, entries
     std::vector<DocumentAd> ads;     ///< announce, buckets, entries, document_part (one)
@@ -92,8 +97,12 @@ struct Frame {
 /// Why a frame was not decoded.
 enum class FrameFault { none, malformed, version };
 
-[[nodiscard]] Bytes encode_frame(Frame frame);
-/// Capped at frame_max_bytes and the limits above; never throws, whatever the bytes.
-[[nodiscard]] FrameFault decode_frame(std::string_view bytes, Frame& out);
+/// With `roll`, evidence names members by their place in it, which is short but says nothing to a
+/// peer of another roster; without, by their keys.
+[[nodiscard]] Bytes encode_frame(Frame frame, const Roll* roll = nullptr);
+/// Capped at frame_max_bytes and the limits above; never throws, whatever the bytes. Evidence that
+/// names members by place in another roll than `roll` is left out.
+[[nodiscard]] FrameFault decode_frame(std::string_view bytes, Frame& out,
+                                      const Roll* roll = nullptr);
 
 }  // namespace clarity::mesh

@@ -40,12 +40,14 @@ class Mesh::Core {
           documents(out, members,
                     [this](const Digest& d, MemberKey from) { spread.fresh_document(d, from); }),
           spread(out, members, records, documents),
-          prober(out, members),
-          repair(out, members, records, documents) {
+          repair(out, members, records, documents),
+          prober(out, members, [this] { return repair.root(); }) {
         out.random = Random(mix(out.settings.seed, members.self_key()));
         members.hooks.changed = [this] { spread.updates_waiting(); };
         members.hooks.returned = [this](Index i) { repair.start_with(i); };
         members.hooks.suspected = [this](Index i) { prober.confirm(i); };
+        members.hooks.ask = [this](Index i) { prober.ask(i); };
+        members.hooks.refuted = [this] { prober.refuted(); };
     }
 
     Outbox out;
@@ -53,8 +55,8 @@ class Mesh::Core {
     Records records;
     Documents documents;
     Dissemination spread;
-    Prober prober;
     AntiEntropy repair;
+    Prober prober;
 
     /// The hour of a call; notices when we were asleep since the last one.
     void at(std::int64_t now_ms) {
@@ -68,14 +70,20 @@ class Mesh::Core {
     [[nodiscard]] std::int64_t deadline() const {
         if (!members.taking_part()) return never;
         return std::min({members.deadline(), records.deadline(), documents.deadline(),
-                         spread.deadline(), prober.deadline(), repair.deadline()});
+                         spread.deadline(), prober.deadline()});
     }
 
     void dispatch(Index from, const Frame& frame) {
         switch (frame.type) {
             case FrameType::gossip: break;
-            case FrameType::ping: prober.take_ping(from, frame.sequence); break;
-            case FrameType::ack: prober.take_ack(from, frame.sequence); break;
+            case FrameType::ping:
+                prober.take_ping(from, frame.sequence);
+                repair.compare(from, frame.root);
+                break;
+            case FrameType::ack:
+                prober.take_ack(from, frame.sequence);
+                repair.compare(from, frame.root);
+                break;
             case FrameType::nack: prober.take_nack(from, frame.sequence); break;
             case FrameType::ping_request:
                 prober.take_ping_request(from, frame.target, frame.sequence);
@@ -104,11 +112,18 @@ Mesh::Mesh(Mesh&&) noexcept = default;
 Mesh& Mesh::operator=(Mesh&&) noexcept = default;
 
 void Mesh::set_members(std::int64_t now_ms, const std::vector<MemberSpec>& members) {
-    core_->at(now_ms);
-    core_->members.set_members(members);
-    core_->records.members_changed();
-    core_->prober.members_changed();
-    core_->repair.members_changed();
+    std::vector<std::string> ids;
+    for (const auto& member : members) ids.push_back(member.id);
+    set_members(now_ms, Roll::make(std::move(ids)));
+}
+
+void Mesh::set_members(std::int64_t now_ms, std::shared_ptr<const Roll> roll) {
+    auto& c = *core_;
+    c.at(now_ms);
+    const auto before = c.members.share_roll();
+    c.members.set_members(std::move(roll));
+    c.records.members_changed(*before);
+    c.prober.members_changed();
 }
 
 void Mesh::receive(std::int64_t now_ms, const std::string& from, std::string_view bytes) {
@@ -122,19 +137,17 @@ void Mesh::receive(std::int64_t now_ms, const std::string& from, std::string_vie
         return;
     }
     Frame frame;
-    switch (decode_frame(bytes, frame)) {
+    switch (decode_frame(bytes, frame, &c.members.roll())) {
         case FrameFault::malformed: ++c.out.counters.dropped_malformed; return;
         case FrameFault::version: ++c.out.counters.dropped_version; return;
         case FrameFault::none: break;
     }
-    if (frame.site != c.out.settings.site) {
+    if (frame.site != c.members.site()) {
         ++c.out.counters.dropped_site;
         return;
     }
-    const auto refutations = c.out.counters.refutations;
     c.members.heard_from(*sender, frame.incarnation);
-    c.members.take_claims(*sender, frame.updates, frame.heard);
-    if (c.out.counters.refutations > refutations) c.prober.refuted();
+    c.members.take_claims(*sender, frame);
     c.dispatch(*sender, frame);
 }
 
@@ -151,7 +164,6 @@ void Mesh::on_time(std::int64_t now_ms) {
     core_->members.on_time();
     core_->records.on_time();
     core_->documents.on_time();
-    core_->repair.on_time();
     core_->spread.on_time();
 }
 
@@ -167,11 +179,16 @@ void Mesh::set_own_record(std::int64_t now_ms, RecordVersion version, Bytes sign
     core_->records.set_own(version, std::move(signed_envelope));
 }
 
-const std::map<std::string, StoredRecord>& Mesh::records() const {
+RecordsView Mesh::records() const {
     return core_->records.all();
 }
 
 void Mesh::offer(std::int64_t now_ms, const DocumentAd& ad, Bytes body) {
+    core_->at(now_ms);
+    core_->documents.offer(ad, std::make_shared<const Bytes>(std::move(body)));
+}
+
+void Mesh::offer(std::int64_t now_ms, const DocumentAd& ad, std::shared_ptr<const Bytes> body) {
     core_->at(now_ms);
     core_->documents.offer(ad, std::move(body));
 }
@@ -192,12 +209,14 @@ std::vector<DocumentAd> Mesh::offered() const {
 std::vector<MemberView> Mesh::members() const {
     std::vector<MemberView> out;
     const auto& table = core_->members;
-    for (const auto& m : table.all()) {
-        MemberView view{m.id, m.state, m.last_heard_ms, {}, m.incarnation};
-        if (const auto witness = table.find_key(m.witness)) view.witness = table.at(*witness).id;
-        if (m.key == table.self_key()) {
+    out.reserve(table.size());
+    for (Index i = 0; i < table.size(); ++i) {
+        const auto& row = table.at(i);
+        MemberView view{table.id(i), row.state(), row.heard_ms(), {}, row.incarnation};
+        if (row.heard != 0) view.witness = table.id(static_cast<Index>(row.witness));
+        if (table.key(i) == table.self_key()) {
             view.last_heard_ms = core_->out.now_ms;
-            view.witness = m.id;
+            view.witness = view.id;
         }
         out.push_back(std::move(view));
     }
@@ -206,12 +225,12 @@ std::vector<MemberView> Mesh::members() const {
 
 State Mesh::state_of(std::string_view id) const {
     const auto i = core_->members.find(id);
-    return i ? core_->members.at(*i).state : State::unknown;
+    return i ? core_->members.at(*i).state() : State::unknown;
 }
 
 std::vector<std::string> Mesh::active_peers() const {
     std::vector<std::string> out;
-    for (const auto i : core_->members.active()) out.push_back(core_->members.at(i).id);
+    for (const auto i : core_->members.active()) out.push_back(core_->members.id(i));
     return out;
 }
 

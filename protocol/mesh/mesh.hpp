@@ -2,22 +2,25 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "protocol/bytes.hpp"
+#include "protocol/mesh/roll.hpp"
 #include "protocol/record.hpp"
 
 /// The site's membership and shared state as a pure state machine.
 ///
 /// Specification: SWIM (Das, Gupta, Motivala, DSN 2002), Lifeguard (Dadgar, Phillips, Currey 2017),
 /// gossip with bucketed anti-entropy (Demers et al., PODC 1987), the split between eager
-/// bodies and lazy announcements of Plumtree (Leitao, Pereira, Rodrigues, 2007).
-/// docs/protocol.md has the frames.
+/// bodies and lazy announcements of Plumtree (Leitao, Pereira, Rodrigues, 2007), the monitoring
+/// overlay of Rapid (Suresh et al., ATC 2018). docs/protocol.md has the frames.
 ///
 /// Rationale: the roster says who belongs, so membership is full knowledge, nobody is discovered
 /// and only liveness is gossiped. Everything a node sends per round is bounded, at any size.
@@ -57,8 +60,59 @@ struct DocumentAd {
 struct StoredRecord {
     RecordVersion version;
     Bytes bytes;
-    std::int64_t received_ms = 0;
     std::uint64_t hash = 0;  ///< first 8 bytes of SHA-256(bytes): tells equal versions apart
+};
+using RecordPtr = std::shared_ptr<const StoredRecord>;
+
+/// The newest verified record of each member that has one, in order of their ids. Reads the mesh:
+/// valid until the next call that changes it; keep a RecordPtr to hold a record longer.
+class RecordsView {
+  public:
+    using value_type = std::pair<const std::string&, const StoredRecord&>;
+    class Iterator {
+      public:
+        Iterator(const RecordsView& view, std::size_t at) : view_(view), at_(at) { settle(); }
+        value_type operator*() const {
+            return {view_.roll_->id(static_cast<Index>(at_)), *view_.rows_[at_]};
+        }
+        Iterator& operator++() {
+            ++at_;
+            settle();
+            return *this;
+        }
+        bool operator==(const Iterator& other) const { return at_ == other.at_; }
+
+      private:
+        const RecordsView& view_;
+        std::size_t at_;
+        void settle() {
+            while (at_ < view_.rows_.size() && !view_.rows_[at_]) ++at_;
+        }
+    };
+
+    RecordsView(const Roll& roll, std::span<const RecordPtr> rows, std::size_t count)
+        : roll_(&roll), rows_(rows), count_(count) {}
+    [[nodiscard]] Iterator begin() const { return {*this, 0}; }
+    [[nodiscard]] Iterator end() const { return {*this, rows_.size()}; }
+    [[nodiscard]] std::size_t size() const { return count_; }
+    [[nodiscard]] bool empty() const { return count_ == 0; }
+    /// None when that member has none.
+    [[nodiscard]] RecordPtr find(std::string_view id) const {
+        const auto i = roll_->find(id);
+        return i ? rows_[*i] : nullptr;
+    }
+    [[nodiscard]] bool contains(std::string_view id) const { return find(id) != nullptr; }
+    /// Throws std::out_of_range when that member has none.
+    [[nodiscard]] const StoredRecord& at(std::string_view id) const {
+        const auto i = roll_->find(id);
+        if (!i || !rows_[*i]) throw std::out_of_range("no record of " + std::string(id));
+        return *rows_[*i];
+    }
+
+  private:
+    const Roll* roll_;
+    std::span<const RecordPtr> rows_;
+    std::size_t count_;
 };
 
 /// May `bytes` be stored as `owner`'s record of this version? Checks signature, site, owner and
@@ -68,33 +122,39 @@ using RecordVerifier =
 /// Are `bytes` the document that `ad.digest` names? Checks integrity; policy is the owner's.
 using DocumentVerifier = std::function<bool(const DocumentAd& ad, std::string_view bytes)>;
 
-/// Everything that can be tuned. The defaults suit a LAN of 2 to some thousand nodes.
+/// Lets several meshes of one process hold equal records once (simulations).
+using RecordSharer = std::function<RecordPtr(RecordPtr)>;
+
+/// Everything that can be tuned. The defaults suit a LAN of 2 to 10,000 nodes.
 struct Settings {
-    std::string site;  ///< in every frame; frames of another site are dropped
+    std::string site;  ///< its hash is in every frame; frames of another site are dropped
     std::string self;  ///< our server id
     std::uint64_t seed = 1;
     RecordVerifier verify_record;      ///< none = every record is refused
     DocumentVerifier verify_document;  ///< none = every document is refused
+    RecordSharer share_record;         ///< none = every mesh holds its own
 
-    std::int64_t probe_interval_ms = 1000;
-    std::int64_t probe_timeout_ms = 400;  ///< direct; then indirect until the interval is over
+    std::int64_t probe_interval_ms = 500;  ///< one active peer after the other
+    std::int64_t probe_timeout_ms = 400;   ///< of the first ping; then repeated and indirect
+    std::int64_t probe_repeat_ms = 150;    ///< between the direct pings after the first
+    std::int64_t probe_end_ms = 1000;      ///< no answer by then: accused
     std::uint32_t indirect_probes = 3;
-    std::int64_t suspicion_min_ms = 2000;    ///< raised by 1.1 × log10(N) probe intervals
+    std::int64_t suspicion_min_ms = 2000;    ///< of any death, whoever says so, at any N
     std::uint32_t suspicion_max_factor = 3;  ///< with a single accuser
     std::uint32_t suspicion_confirmations =
         3;  ///< independent accusers that bring it to the minimum
     std::uint32_t local_health_max = 8;
 
-    std::uint32_t active_peers = 8;         ///< who we talk to all the time (open connections)
-    std::uint32_t push_fanout = 3;          ///< of those, who get a fresh record's body at once
+    std::uint32_t push_fanout = 3;          ///< active peers who get a fresh record's body at once
     std::int64_t push_delay_ms = 5;         ///< changes within this time share a frame
     std::int64_t gossip_interval_ms = 100;  ///< repeats of what is fresh
     std::int64_t pull_delay_ms = 30;        ///< an announced body may still be on its way
     std::int64_t pull_timeout_ms = 250;     ///< doubles every few attempts
     std::int64_t pull_timeout_max_ms = 2000;
-    std::int64_t anti_entropy_ms = 1500;   ///< ± a third
-    std::int64_t heal_interval_ms = 5000;  ///< ± a third: a try at one member that is not alive
-    std::int64_t boot_interval_ms = 250;   ///< tries at unknown members after a start
+    std::int64_t anti_entropy_ms = 1500;    ///< ± a third: between exchanges, if peers differ
+    std::int64_t heal_interval_ms = 5000;   ///< ± a third: a try at one member that is not alive
+    std::int64_t neighbour_wait_ms = 1000;  ///< then a silent ring neighbour's successor too
+    std::int64_t boot_interval_ms = 250;    ///< tries at unknown members after a start
 
     std::size_t eager_record_max_bytes = 8U << 10;  ///< larger ones are announced, then pulled
     std::size_t delta_max_bytes = 64U << 10;        ///< records per frame; a document's part
@@ -123,7 +183,7 @@ struct MemberChanged {
 struct RecordReceived {
     std::string owner;
     RecordVersion version;
-    Bytes bytes;
+    RecordPtr record;
 };
 /// `from` offers a document neither offered here nor wanted. Repeated at most every 10 s per
 /// digest while somebody still announces it, so that a refused document can be reconsidered.
@@ -169,7 +229,11 @@ struct Counters {
     std::uint64_t records_received = 0;   ///< newer ones of others, verified and stored
     std::uint64_t records_refused = 0;    ///< verify_record said no, or too large
     std::uint64_t equivocations = 0;
-    std::uint64_t documents_refused = 0;  ///< verify_document said no
+    std::uint64_t documents_refused = 0;         ///< verify_document said no
+    std::uint64_t document_parts = 0;            ///< received and of use
+    std::uint64_t document_parts_duplicate = 0;  ///< received though we had these bytes
+    std::uint64_t exchanges = 0;                 ///< of anti-entropy, started here
+    std::uint64_t claims_doubted = 0;            ///< incarnations too far above what was known
     std::uint64_t probes = 0;
     std::uint64_t probes_failed = 0;
     std::uint64_t refutations = 0;   ///< we had to say that we are alive
@@ -194,6 +258,8 @@ class Mesh {
     /// The roster's members, ourselves included (if we are absent, the mesh falls silent). Who is
     /// gone from it is forgotten, with its record, and its frames are dropped from now on.
     void set_members(std::int64_t now_ms, const std::vector<MemberSpec>& members);
+    /// As above, with the roster's part that many meshes may share.
+    void set_members(std::int64_t now_ms, std::shared_ptr<const Roll> roll);
 
     /// A frame from a member that the transport has authenticated.
     void receive(std::int64_t now_ms, const std::string& from, std::string_view frame);
@@ -208,11 +274,13 @@ class Mesh {
     /// Our record, signed at next_version(); an older version than the stored one is ignored.
     void set_own_record(std::int64_t now_ms, RecordVersion version, Bytes signed_envelope);
     /// Newest verified record of each member, ours included.
-    [[nodiscard]] const std::map<std::string, StoredRecord>& records() const;
+    [[nodiscard]] RecordsView records() const;
 
     /// Holds a document for everybody and announces it at once. Same digest again: nothing.
     /// Over a limit (16 MiB, documents_max): ignored, and counted in documents_refused.
     void offer(std::int64_t now_ms, const DocumentAd& ad, Bytes body);
+    /// As above, for bodies that the owner holds anyway.
+    void offer(std::int64_t now_ms, const DocumentAd& ad, std::shared_ptr<const Bytes> body);
     /// Stops offering, and wanting, a document.
     void withdraw(const Digest& digest);
     /// Pulls a document from whoever has it, until it comes or is withdrawn.
@@ -224,13 +292,14 @@ class Mesh {
     [[nodiscard]] std::vector<MemberView> members() const;
     /// Of one member; `unknown` also for who is not in the roster.
     [[nodiscard]] State state_of(std::string_view id) const;
-    /// Members that we talk to all the time: keep connections to these open, others may be closed
-    /// when idle.
+    /// Members that we talk to all the time, and they to us: our neighbours on the rings, at most 8
+    /// while everybody answers. Keep connections to these open, others may be closed when idle.
     [[nodiscard]] std::vector<std::string> active_peers() const;
     [[nodiscard]] std::uint64_t incarnation() const;
     [[nodiscard]] Counters counters() const;
 
-    /// Says good-bye: peers see `left` at once. Only take_effects() makes sense afterwards.
+    /// Says good-bye: active peers see `left` at once, the others once they have it of several.
+    /// Only take_effects() makes sense afterwards.
     void leave(std::int64_t now_ms);
 
     /// What happened since the last call, in order.

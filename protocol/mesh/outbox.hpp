@@ -8,11 +8,6 @@
 
 namespace clarity::mesh {
 
-/// A member's name in frames (key_of(id)).
-using MemberKey = std::uint64_t;
-/// Position in the roster; valid until the next set_members().
-using Index = std::uint32_t;
-
 inline constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
 /// What the parts of a Mesh share: the settings, the hour, chance, and what comes out.

@@ -9,11 +9,13 @@ constexpr std::size_t probes_max = 64;
 constexpr std::size_t errands_max = 256;
 constexpr std::uint32_t boot_tries_max = 40;
 constexpr std::size_t boot_fanout = 3;
-constexpr std::size_t confirmers = 4;  ///< members that check a suspicion themselves
+constexpr std::uint32_t asks_max_s = 8;
+constexpr std::int64_t alone_interval_ms = 1000;  ///< of tries while nobody is reachable
 
 }  // namespace
 
-Prober::Prober(Outbox& outbox, Membership& members) : out_(outbox), members_(members) {}
+Prober::Prober(Outbox& outbox, Membership& members, std::function<std::uint64_t()> root)
+    : out_(outbox), members_(members), root_(std::move(root)) {}
 
 void Prober::members_changed() {
     const auto& s = out_.settings;
@@ -35,11 +37,12 @@ void Prober::ping(Index to, std::uint64_t sequence) {
     Frame frame;
     frame.type = FrameType::ping;
     frame.sequence = sequence;
+    frame.root = root_();
     members_.send(to, std::move(frame));
 }
 
 void Prober::probe_now(Index target) {
-    const auto key = members_.at(target).key;
+    const auto key = members_.key(target);
     const auto same = [&](const Probe& each) { return each.target == key; };
     if (target == members_.self() || !members_.reachable(target) || probes_.size() >= probes_max ||
         std::any_of(probes_.begin(), probes_.end(), same)) {
@@ -47,23 +50,31 @@ void Prober::probe_now(Index target) {
     }
     const auto& s = out_.settings;
     ++out_.counters.probes;
-    probes_.push_back({key,
-                       ++sequence_,
-                       out_.now_ms + scaled(s.probe_timeout_ms),
-                       out_.now_ms + scaled(s.probe_interval_ms),
-                       {},
-                       0});
+    Probe probe;
+    probe.target = key;
+    probe.sequence = ++sequence_;
+    probe.repeat_at = out_.now_ms + scaled(s.probe_timeout_ms);
+    probe.ends_at = out_.now_ms + scaled(s.probe_end_ms);
+    probes_.push_back(std::move(probe));
     ping(target, sequence_);
 }
 
 void Prober::confirm(Index suspect) {
-    if (out_.random.below(members_.reachable_count()) < confirmers) probe_now(suspect);
+    const auto& active = members_.active();
+    if (std::find(active.begin(), active.end(), suspect) != active.end()) probe_now(suspect);
+}
+
+void Prober::ask(Index member) {
+    const auto second = out_.now_ms / 1000;
+    if (second != asked_second_) asked_second_ = second, asked_ = 0;
+    if (asked_++ < asks_max_s) ping(member, 0);
 }
 
 void Prober::take_ping(Index from, std::uint64_t sequence) {
     Frame frame;
     frame.type = FrameType::ack;
     frame.sequence = sequence;
+    frame.root = root_();
     members_.send(from, std::move(frame));
 }
 
@@ -71,21 +82,27 @@ void Prober::take_ping_request(Index from, MemberKey target, std::uint64_t seque
     const auto to = members_.find_key(target);
     if (!to || *to == members_.self() || errands_.size() >= errands_max) return;
     const auto& s = out_.settings;
-    const auto patience = (s.probe_interval_ms - s.probe_timeout_ms) * 3 / 4;
-    errands_.push_back(
-        {target, members_.at(from).key, sequence, ++sequence_, out_.now_ms + patience});
+    Errand errand;
+    errand.target = target;
+    errand.asker = members_.key(from);
+    errand.asker_sequence = sequence;
+    errand.sequence = ++sequence_;
+    errand.repeat_at = out_.now_ms + s.probe_repeat_ms;
+    errand.nack_at = out_.now_ms + (s.probe_end_ms - s.probe_timeout_ms) * 3 / 4;
+    errands_.push_back(errand);
     ping(*to, sequence_);
+    confirm(*to);  // our own neighbour does not answer somebody: find out for ourselves
 }
 
 void Prober::take_ack(Index from, std::uint64_t sequence) {
-    const auto key = members_.at(from).key;
+    const auto key = members_.key(from);
     for (auto each = probes_.begin(); each != probes_.end(); ++each) {
         if (each->sequence != sequence) continue;
         const auto& helpers = each->helpers;
         if (key != each->target) {
             if (std::find(helpers.begin(), helpers.end(), key) == helpers.end()) return;
             const auto target = members_.find_key(each->target);
-            if (target) members_.evidence(*target, out_.now_ms, key);
+            if (target) members_.evidence(*target, out_.now_ms, from);
         }
         probes_.erase(each);
         better();
@@ -96,6 +113,7 @@ void Prober::take_ack(Index from, std::uint64_t sequence) {
         Frame frame;
         frame.type = FrameType::ack;
         frame.sequence = each->asker_sequence;
+        frame.root = root_();
         if (const auto to = members_.find_key(each->asker)) members_.send(*to, std::move(frame));
         errands_.erase(each);
         return;
@@ -103,7 +121,7 @@ void Prober::take_ack(Index from, std::uint64_t sequence) {
 }
 
 void Prober::take_nack(Index from, std::uint64_t sequence) {
-    const auto key = members_.at(from).key;
+    const auto key = members_.key(from);
     for (auto& probe : probes_) {
         if (probe.sequence != sequence) continue;
         // A helper counts once: it is forgotten as soon as it has said that it is awake.
@@ -111,14 +129,14 @@ void Prober::take_nack(Index from, std::uint64_t sequence) {
     }
 }
 
-void Prober::ask_helpers(Probe& probe) {
-    probe.indirect_at = never;
+void Prober::repeat(Probe& probe) {
+    probe.repeat_at = out_.now_ms + scaled(out_.settings.probe_repeat_ms);
     const auto target = members_.find_key(probe.target);
     if (!target) return;
-    ping(*target, probe.sequence);  // once more: the first may just have been lost
-    const std::array except{*target};
-    for (const auto helper : members_.sample(out_.settings.indirect_probes, except)) {
-        probe.helpers.push_back(members_.at(helper).key);
+    ping(*target, probe.sequence);  // once more: the one before may just have been lost
+    if (std::exchange(probe.asked_helpers, true)) return;
+    for (const auto helper : members_.helpers_for(*target, out_.settings.indirect_probes)) {
+        probe.helpers.push_back(members_.key(helper));
         Frame frame;
         frame.type = FrameType::ping_request;
         frame.target = probe.target;
@@ -137,12 +155,13 @@ void Prober::failed(const Probe& probe) {
 
 std::optional<Index> Prober::next_in_round() {
     for (int rounds = 0; rounds < 2; ++rounds) {
+        const auto& active = members_.active();
         while (!round_.empty()) {
             const auto i = members_.find_key(round_.back());
             round_.pop_back();
-            if (i && *i != members_.self() && members_.reachable(*i)) return i;
+            if (i && std::find(active.begin(), active.end(), *i) != active.end()) return i;
         }
-        for (const auto& member : members_.all()) round_.push_back(member.key);
+        for (const auto i : active) round_.push_back(members_.key(i));
         for (std::size_t i = round_.size(); i > 1; --i) {
             std::swap(round_[i - 1], round_[out_.random.below(i)]);
         }
@@ -152,9 +171,10 @@ std::optional<Index> Prober::next_in_round() {
 
 void Prober::tick() {
     probe_at_ = out_.now_ms + scaled(out_.settings.probe_interval_ms);
-    if (const auto target = next_in_round()) probe_now(*target);
-    const auto& active = members_.active();
-    if (!active.empty()) probe_now(active[active_turn_++ % active.size()]);
+    const auto target = next_in_round();
+    if (!target) return;
+    if (members_.reachable(*target)) probe_now(*target);
+    else ping(*target, 0);  // never heard of: nothing to accuse it of
 }
 
 void Prober::boot() {
@@ -162,7 +182,19 @@ void Prober::boot() {
     boot_at_ = never;
     if (members_.unknown_count() == 0 || ++boot_tries_ > boot_tries_max) return;
     boot_at_ = out_.now_ms + out_.random.jitter(s.boot_interval_ms);
+    for (const auto i : members_.active()) {
+        if (!members_.reachable(i)) ping(i, 0);
+    }
     for (const auto to : members_.sample_lost(boot_fanout, true)) ping(to, 0);
+}
+
+void Prober::heal() {
+    const bool alone = members_.reachable_count() == 0;
+    const auto& s = out_.settings;
+    heal_at_ =
+        out_.now_ms + out_.random.jitter(alone ? std::min(alone_interval_ms, s.heal_interval_ms)
+                                               : s.heal_interval_ms);
+    for (const auto to : members_.sample_lost(1, false)) ping(to, 0);
 }
 
 void Prober::woke_up() {
@@ -171,44 +203,51 @@ void Prober::woke_up() {
     worse();
 }
 
-void Prober::on_time() {
-    const auto now = out_.now_ms;
+void Prober::run_probes() {
     std::vector<Probe> over;
     for (std::size_t i = 0; i < probes_.size();) {
-        if (probes_[i].ends_at <= now) {
+        if (probes_[i].ends_at <= out_.now_ms) {
             over.push_back(std::move(probes_[i]));
             probes_.erase(probes_.begin() + static_cast<std::ptrdiff_t>(i));
             continue;
         }
-        if (probes_[i].indirect_at <= now) ask_helpers(probes_[i]);
+        if (probes_[i].repeat_at <= out_.now_ms) repeat(probes_[i]);
         ++i;
     }
     for (const auto& probe : over) failed(probe);
+}
+
+void Prober::run_errands() {
     for (std::size_t i = 0; i < errands_.size();) {
-        if (errands_[i].nack_at > now) {
+        auto& errand = errands_[i];
+        if (errand.nack_at > out_.now_ms) {
+            if (errand.repeat_at <= out_.now_ms) {
+                errand.repeat_at = out_.now_ms + out_.settings.probe_repeat_ms;
+                if (const auto to = members_.find_key(errand.target)) ping(*to, errand.sequence);
+            }
             ++i;
             continue;
         }
         Frame frame;
         frame.type = FrameType::nack;
-        frame.sequence = errands_[i].asker_sequence;
-        if (const auto to = members_.find_key(errands_[i].asker)) {
-            members_.send(*to, std::move(frame));
-        }
+        frame.sequence = errand.asker_sequence;
+        if (const auto to = members_.find_key(errand.asker)) members_.send(*to, std::move(frame));
         errands_.erase(errands_.begin() + static_cast<std::ptrdiff_t>(i));
     }
-    if (now >= probe_at_) tick();
-    if (now >= boot_at_) boot();
-    if (now >= heal_at_) {
-        heal_at_ = now + out_.random.jitter(out_.settings.heal_interval_ms);
-        for (const auto to : members_.sample_lost(1, false)) ping(to, 0);
-    }
+}
+
+void Prober::on_time() {
+    run_probes();
+    run_errands();
+    if (out_.now_ms >= probe_at_) tick();
+    if (out_.now_ms >= boot_at_) boot();
+    if (out_.now_ms >= heal_at_) heal();
 }
 
 std::int64_t Prober::deadline() const {
     auto at = std::min({probe_at_, heal_at_, boot_at_});
-    for (const auto& probe : probes_) at = std::min({at, probe.indirect_at, probe.ends_at});
-    for (const auto& errand : errands_) at = std::min(at, errand.nack_at);
+    for (const auto& probe : probes_) at = std::min({at, probe.repeat_at, probe.ends_at});
+    for (const auto& errand : errands_) at = std::min({at, errand.repeat_at, errand.nack_at});
     return at;
 }
 

@@ -7,11 +7,10 @@
 namespace clarity::mesh {
 namespace {
 
-constexpr std::size_t pulls_max = 4096;
+constexpr std::size_t pulls_max = 1024;
 constexpr std::size_t pull_sources_max = 4;
 constexpr std::uint32_t pull_attempts_max = 8;
 constexpr std::size_t owners_per_get = 256;
-constexpr std::size_t frames_per_get = 4;
 constexpr std::size_t reported_max = 1024;
 
 std::uint64_t hash_of(std::string_view bytes) {
@@ -31,8 +30,8 @@ Records::Records(Outbox& outbox, Membership& members, OnStored stored)
     : out_(outbox), members_(members), stored_(std::move(stored)) {}
 
 const StoredRecord* Records::find(MemberKey owner) const {
-    const auto found = by_key_.find(owner);
-    return found == by_key_.end() ? nullptr : found->second;
+    const auto i = members_.find_key(owner);
+    return i ? rows_[*i].get() : nullptr;
 }
 
 RecordVersion Records::next_version() const {
@@ -42,13 +41,15 @@ RecordVersion Records::next_version() const {
     return {incarnation, own->version.seq + 1};
 }
 
-void Records::store(const Member& owner, RecordVersion version, Bytes bytes, std::uint64_t hash) {
-    auto& record = records_[owner.id];
-    if (!record.bytes.empty()) digest_.toggle(owner.key, entry_hash(record.version, record.hash));
-    record = {version, std::move(bytes), out_.now_ms, hash};
-    by_key_[owner.key] = &record;
-    digest_.toggle(owner.key, entry_hash(version, hash));
-    pulls_.erase(owner.key);
+void Records::store(Index owner, RecordVersion version, Bytes bytes, std::uint64_t hash) {
+    auto& row = rows_[owner];
+    const auto key = members_.key(owner);
+    if (row) digest_.toggle(key, entry_hash(row->version, row->hash));
+    else ++count_;
+    row = std::make_shared<const StoredRecord>(StoredRecord{version, std::move(bytes), hash});
+    if (out_.settings.share_record) row = out_.settings.share_record(std::move(row));
+    digest_.toggle(key, entry_hash(version, hash));
+    pulls_.erase(key);
 }
 
 void Records::set_own(RecordVersion version, Bytes bytes) {
@@ -59,17 +60,20 @@ void Records::set_own(RecordVersion version, Bytes bytes) {
         return;
     }
     const auto hash = hash_of(bytes);
-    store(members_.at(members_.self()), version, std::move(bytes), hash);
+    store(members_.self(), version, std::move(bytes), hash);
     stored_(members_.self_key(), 0);
 }
 
-void Records::members_changed() {
+void Records::members_changed(const Roll& before) {
+    const auto old = std::exchange(rows_, std::vector<RecordPtr>(members_.size()));
     digest_ = BucketDigest();
-    std::erase_if(records_, [&](const auto& each) { return !members_.find(each.first); });
-    by_key_.clear();
-    for (const auto& [id, record] : records_) {
-        by_key_[key_of(id)] = &record;
-        digest_.toggle(key_of(id), entry_hash(record.version, record.hash));
+    count_ = 0;
+    for (Index i = 0; i < old.size(); ++i) {
+        const auto now = members_.find_key(before.key(i));
+        if (!now || !old[i]) continue;
+        rows_[*now] = old[i];
+        ++count_;
+        digest_.toggle(before.key(i), entry_hash(old[i]->version, old[i]->hash));
     }
     std::erase_if(pulls_, [&](const auto& each) { return !members_.find_key(each.first); });
 }
@@ -85,11 +89,11 @@ Records::Verdict Records::judge(MemberKey owner, RecordVersion version, std::uin
     return mine == nullptr || version > mine->version ? Verdict::newer : Verdict::older;
 }
 
-bool Records::verified(const Member& owner, const RecordBody& body) {
+bool Records::verified(Index owner, const RecordBody& body) {
     const auto& verify = out_.settings.verify_record;
     if (!body.bytes.empty() && body.bytes.size() <= stored_record_max_bytes &&
         body.version.incarnation <= incarnation_max && verify &&
-        verify(owner.id, body.version, body.bytes)) {
+        verify(members_.id(owner), body.version, body.bytes)) {
         return true;
     }
     ++out_.counters.records_refused;
@@ -98,26 +102,25 @@ bool Records::verified(const Member& owner, const RecordBody& body) {
 
 std::size_t Records::take(Index from, std::span<const RecordBody> bodies) {
     std::size_t fresh = 0;
-    const auto from_key = members_.at(from).key;
+    const auto from_key = members_.key(from);
     for (const auto& body : bodies) {
         const auto i = members_.find_key(body.owner);
         if (!i) continue;
-        const auto& owner = members_.at(*i);
         const auto hash = hash_of(body.bytes);
         switch (judge(body.owner, body.version, hash)) {
             case Verdict::known: pulls_.erase(body.owner); break;
             case Verdict::older: break;
-            case Verdict::conflict: conflict(owner, body, hash, from); break;
+            case Verdict::conflict: conflict(*i, body, hash, from); break;
             case Verdict::newer:
-                if (!verified(owner, body)) break;
+                if (!verified(*i, body)) break;
                 ++fresh;
                 if (*i == members_.self()) {
                     own_copy(body, hash);
                     break;
                 }
-                store(owner, body.version, body.bytes, hash);
+                store(*i, body.version, body.bytes, hash);
                 ++out_.counters.records_received;
-                out_.effects.push_back(RecordReceived{owner.id, body.version, body.bytes});
+                out_.effects.push_back(RecordReceived{members_.id(*i), body.version, rows_[*i]});
                 stored_(body.owner, from_key);
                 break;
         }
@@ -135,20 +138,21 @@ void Records::own_copy(const RecordBody& body, std::uint64_t hash) {
     out_.effects.push_back(RecordJump{});
 }
 
-void Records::conflict(const Member& owner, const RecordBody& body, std::uint64_t hash,
-                       Index from) {
-    pulls_.erase(owner.key);
-    const auto id = mix(owner.key, entry_hash(body.version, hash));
+void Records::conflict(Index owner, const RecordBody& body, std::uint64_t hash, Index from) {
+    pulls_.erase(body.owner);
+    const auto id = mix(body.owner, entry_hash(body.version, hash));
     if (reported_.contains(id) || !verified(owner, body)) return;
-    if (owner.key == members_.self_key()) return own_copy(body, hash);
+    if (owner == members_.self()) return own_copy(body, hash);
     if (reported_.size() >= reported_max) reported_.clear();
     reported_.insert(id);
     ++out_.counters.equivocations;
-    out_.effects.push_back(Equivocation{owner.id, body.version, body.bytes, members_.at(from).id});
+    out_.effects.push_back(
+        Equivocation{members_.id(owner), body.version, body.bytes, members_.id(from)});
 }
 
 void Records::consider(Index from, std::span<const Entry> entries, std::int64_t delay_ms) {
-    const auto source = members_.at(from).key;
+    const auto source = members_.key(from);
+    if (pulls_.empty()) pull_at_ = never;  // not that of a pull of long ago: we have not slept
     for (const auto& entry : entries) {
         if (!members_.find_key(entry.owner)) continue;
         if (entry.version.incarnation > incarnation_max) continue;
@@ -213,19 +217,14 @@ void Records::serve(Index to, std::span<const MemberKey> owners) {
     Frame frame;
     frame.type = FrameType::records;
     std::size_t size_bytes = 0;
-    std::size_t frames = 0;
     for (const auto owner : owners) {
         const auto* record = find(owner);
         if (record == nullptr) continue;
-        if (size_bytes + record->bytes.size() > out_.settings.delta_max_bytes &&
-            !frame.bodies.empty()) {
-            if (++frames == frames_per_get) return;  // the peer asks again for the rest
-            members_.send(to, std::move(frame));
-            frame = Frame{};
-            frame.type = FrameType::records;
-            size_bytes = 0;
-        }
         size_bytes += record->bytes.size();
+        if (size_bytes > out_.settings.delta_max_bytes && !frame.bodies.empty()) {
+            frame.more = true;  // the peer asks again for the rest
+            break;
+        }
         frame.bodies.push_back({owner, record->version, record->bytes});
     }
     if (!frame.bodies.empty()) members_.send(to, std::move(frame));
@@ -233,10 +232,11 @@ void Records::serve(Index to, std::span<const MemberKey> owners) {
 
 std::vector<Entry> Records::list(std::uint64_t& mask, std::size_t max) const {
     std::array<std::vector<Entry>, bucket_count> by_bucket;
-    for (const auto& [id, record] : records_) {
-        const auto key = key_of(id);
+    for (Index i = 0; i < rows_.size(); ++i) {
+        if (!rows_[i]) continue;
+        const auto key = members_.key(i);
         const auto b = BucketDigest::bucket_of(key);
-        if ((mask >> b & 1U) != 0) by_bucket[b].push_back({key, record.version, record.hash});
+        if ((mask >> b & 1U) != 0) by_bucket[b].push_back({key, rows_[i]->version, rows_[i]->hash});
     }
     std::vector<Entry> out;
     const auto first = out_.random.below(bucket_count);
@@ -249,23 +249,27 @@ std::vector<Entry> Records::list(std::uint64_t& mask, std::size_t max) const {
 }
 
 void Records::send_missing(Index to, std::uint64_t mask, std::span<const Entry> has) {
-    std::map<MemberKey, RecordVersion> theirs;
+    std::unordered_map<MemberKey, RecordVersion> theirs;
     for (const auto& entry : has) theirs[entry.owner] = entry.version;
     Frame frame;
     frame.type = FrameType::records;
     std::size_t size_bytes = 0;
-    for (const auto& [id, record] : records_) {
-        const auto key = key_of(id);
-        if ((mask >> BucketDigest::bucket_of(key) & 1U) == 0) continue;
+    // From a random place: what the peer refuses to take must not keep the rest from it for ever.
+    const auto first = out_.random.below(rows_.size());
+    for (std::size_t n = 0; n < rows_.size(); ++n) {
+        const auto i = static_cast<Index>((first + n) % rows_.size());
+        const auto key = members_.key(i);
+        if (!rows_[i] || (mask >> BucketDigest::bucket_of(key) & 1U) == 0) continue;
+        const auto& record = *rows_[i];
         const auto found = theirs.find(key);
         if (found != theirs.end() && found->second >= record.version) continue;
         size_bytes += record.bytes.size();
-        if (size_bytes > out_.settings.delta_max_bytes && !frame.bodies.empty()) {
+        if ((size_bytes > out_.settings.delta_max_bytes || frame.bodies.size() >= bodies_max) &&
+            !frame.bodies.empty()) {
             frame.more = true;
             break;
         }
         frame.bodies.push_back({key, record.version, record.bytes});
-        if (frame.bodies.size() >= bodies_max) break;
     }
     if (!frame.bodies.empty()) members_.send(to, std::move(frame));
 }

@@ -16,12 +16,12 @@ class Records {
     using OnStored = std::function<void(MemberKey owner, MemberKey from)>;
     Records(Outbox& outbox, Membership& members, OnStored stored);
 
-    [[nodiscard]] const std::map<std::string, StoredRecord>& all() const { return records_; }
+    [[nodiscard]] RecordsView all() const { return {members_.roll(), rows_, count_}; }
     [[nodiscard]] const StoredRecord* find(MemberKey owner) const;
     [[nodiscard]] RecordVersion next_version() const;
     void set_own(RecordVersion version, Bytes bytes);
-    /// Forgets whoever is no member any more.
-    void members_changed();
+    /// The member table changed from this roll to its present one: who is gone is forgotten.
+    void members_changed(const Roll& before);
 
     /// Bodies from a peer; returns how many were new.
     std::size_t take(Index from, std::span<const RecordBody> bodies);
@@ -47,8 +47,8 @@ class Records {
     Outbox& out_;
     Membership& members_;
     OnStored stored_;
-    std::map<std::string, StoredRecord> records_;
-    std::unordered_map<MemberKey, const StoredRecord*> by_key_;
+    std::vector<RecordPtr> rows_;  // by place in the roll
+    std::size_t count_ = 0;
     std::map<MemberKey, Pull> pulls_;
     std::int64_t pull_at_ = never;
     std::set<std::uint64_t> reported_;  // equivocations, by owner, version and hash
@@ -56,10 +56,10 @@ class Records {
 
     enum class Verdict { known, older, newer, conflict };
     [[nodiscard]] Verdict judge(MemberKey owner, RecordVersion version, std::uint64_t hash) const;
-    [[nodiscard]] bool verified(const Member& owner, const RecordBody& body);
-    void store(const Member& owner, RecordVersion version, Bytes bytes, std::uint64_t hash);
+    [[nodiscard]] bool verified(Index owner, const RecordBody& body);
+    void store(Index owner, RecordVersion version, Bytes bytes, std::uint64_t hash);
     void own_copy(const RecordBody& body, std::uint64_t hash);
-    void conflict(const Member& owner, const RecordBody& body, std::uint64_t hash, Index from);
+    void conflict(Index owner, const RecordBody& body, std::uint64_t hash, Index from);
     [[nodiscard]] std::map<MemberKey, std::vector<MemberKey>> due_by_source();
 };
 

@@ -16,6 +16,12 @@ bool Suspicion::accuse(std::uint64_t accuser) {
     return true;
 }
 
+void Suspicion::left_according_to(std::uint64_t relayer) {
+    const bool first_word = accusers_.empty();
+    if (first_word || (left_relayer_ != 0 && left_relayer_ != relayer)) leaving_ = true;
+    left_relayer_ = relayer;
+}
+
 std::int64_t Suspicion::deadline() const {
     if (confirmations_ == 0) return start_ms_ + min_ms_;
     const auto confirmed = accusers_.empty() ? 0 : accusers_.size() - 1;
@@ -23,13 +29,6 @@ std::int64_t Suspicion::deadline() const {
                          std::log(static_cast<double>(confirmations_) + 1.0);
     const auto cut = static_cast<std::int64_t>(static_cast<double>(max_ms_ - min_ms_) * share);
     return start_ms_ + std::max(min_ms_, max_ms_ - cut);
-}
-
-std::int64_t suspicion_min_ms(std::size_t members, std::int64_t floor_ms,
-                              std::int64_t probe_interval_ms) {
-    const double scale = 1.1 * std::log10(static_cast<double>(std::max<std::size_t>(members, 1)));
-    return std::max(floor_ms,
-                    static_cast<std::int64_t>(scale * static_cast<double>(probe_interval_ms)));
 }
 
 }  // namespace clarity::mesh

@@ -80,8 +80,11 @@ struct NodeSide {
             for (const auto& [id, record] : records) out.push_back({id, "alive", 0, "s1", {}});
             return out;
         };
-        hooks.records = [this]() -> const std::map<std::string, mesh::StoredRecord>& {
-            return records;
+        hooks.record = [this](const std::string& id) -> mesh::RecordPtr {
+            const auto at = records.find(id);
+            if (at == records.end()) return nullptr;
+            // Kept alive by the map: the caller reads it at once.
+            return {std::shared_ptr<const void>(), &at->second};
         };
         hooks.wants = [this](const control::Ad& ad) {
             return wanted && got.find(ad.digest) == got.end();
@@ -132,11 +135,11 @@ TEST_CASE("uplink: a changed record is reported within half a second, an unchang
     NodeSide node(loop, {});
     node.wanted = false;
     centre.net->set_authorised(centre.at.id, {{*curve_public(node.key.public_key()), "s1"}});
-    node.records["s1"] = {{1, 1}, "first", 0, 0};
-    node.records["s2"] = {{1, 1}, "other", 0, 0};
+    node.records["s1"] = {{1, 1}, "first", 0};
+    node.records["s2"] = {{1, 1}, "other", 0};
     node.uplink->set(true, {centre.address()});
     REQUIRE(run_until(loop, [&] { return centre.records.size() == 2; }));
-    node.records["s1"] = {{1, 2}, "second", 0, 0};
+    node.records["s1"] = {{1, 2}, "second", 0};
     const auto before = std::chrono::steady_clock::now();
     node.uplink->site_changed();
     REQUIRE(run_until(loop, [&] { return centre.records.size() == 3; }));

@@ -236,7 +236,7 @@ bool Simulator::all_see_all_alive() {
 std::uint64_t Simulator::payload_at(std::size_t observer, std::size_t owner) {
     const auto& records = nodes_[observer].mesh->records();
     const auto found = records.find(nodes_[owner].id);
-    return found == records.end() ? 0 : payload_of(found->second.bytes);
+    return found ? payload_of(found->bytes) : 0;
 }
 
 bool Simulator::all_have_record(std::size_t owner, std::uint64_t payload) {

@@ -17,6 +17,7 @@ std::vector<Frame> samples() {
         f.updates = {{1, State::suspect, 3, 9}, {2, State::dead, 4, 0}};
         f.heard = {{1, 250, 2}};
         f.sequence = 99;
+        f.root = 0x0123456789abcdefULL;
         f.target = key_of("b");
         f.entries = {{key_of("c"), {1, 2}, 0xffffffffffffffffULL}};
         f.ads = {sample_ad()};
@@ -50,21 +51,62 @@ TEST_CASE("mesh frame: every type comes back as it went", "[mesh]") {
         CHECK(back.incarnation == 7);
         REQUIRE(back.updates.size() == 2);
         CHECK(back.updates[0].accuser == 9);
+        REQUIRE(back.heard.size() == 1);
+        CHECK(back.heard[0].member == 1);
         CHECK(back.heard[0].age_ms == 250);
+        CHECK(back.heard[0].witness == 2);
         CHECK(encode_frame(back) == bytes);  // what the type carries, and nothing else
     }
 }
 
-TEST_CASE("mesh frame: the bytes of a ping are those of version 1", "[mesh]") {
+TEST_CASE("mesh frame: the bytes of a ping are those of version 2", "[mesh]") {
+    const auto roll = Roll::make({"a", "b", "c"});
     auto f = frame(FrameType::ping, 7);
     f.sequence = 300;
-    CHECK(to_hex(encode_frame(f)) == "85a17601a173a961636d652f64632d31a17401a16e07a171cd012c");
+    f.root = 0x0102030405060708ULL;
+    CHECK(to_hex(encode_frame(f)) == "86a17602a173cf" + fmt::format("{:016x}", site_hash(site)) +
+                                         "a17401a16e07a171cd012ca167cf0102030405060708");
+    f.heard = {{key_of("b"), 1'280, key_of("c")}, {key_of("c"), 5, key_of("a")}};
+    // By place: b is 1, 128 units old, witness c; c is 2, rounded up to 1, witness a.
+    const auto hash = roll->hash();
+    const auto little = fmt::format("{:02x}{:02x}{:02x}{:02x}", hash & 0xffU, hash >> 8U & 0xffU,
+                                    hash >> 16U & 0xffU, hash >> 24U);
+    CHECK(to_hex(encode_frame(f, roll.get())).find("a168c40c01" + little + "01800103" + "020101") !=
+          std::string::npos);
+}
+
+TEST_CASE("mesh frame: evidence by place says nothing to a peer of another roster", "[mesh]") {
+    const auto ours = Roll::make({"a", "b", "c"});
+    const auto theirs = Roll::make({"a", "b", "c", "d"});
+    auto f = frame(FrameType::ping);
+    f.heard = {{key_of("b"), 400, key_of("c")}};
+    const auto bytes = encode_frame(f, ours.get());
+    Frame back;
+    REQUIRE(decode_frame(bytes, back, ours.get()) == FrameFault::none);
+    REQUIRE(back.heard.size() == 1);
+    CHECK(back.heard[0].member == key_of("b"));
+    CHECK(back.heard[0].age_ms == 400);
+    CHECK(back.heard[0].witness == key_of("c"));
+    CHECK(back.roll_hash == ours->hash());
+    back = {};
+    REQUIRE(decode_frame(bytes, back, theirs.get()) == FrameFault::none);
+    CHECK(back.heard.empty());
+    CHECK(back.roll_hash == ours->hash());
+    // By key it does, and a place outside the roll is a fault.
+    REQUIRE(decode_frame(encode_frame(f), back, theirs.get()) == FrameFault::none);
+    CHECK(back.heard.size() == 1);
+    const auto at = bytes.rfind(fmt::format("{}\x28\x03", '\x01'));
+    REQUIRE(at != Bytes::npos);
+    auto bad = bytes;
+    bad[at] = '\x09';
+    CHECK(decode_frame(bad, back, ours.get()) == FrameFault::malformed);
 }
 
 TEST_CASE("mesh frame: another version is told apart before anything else is read", "[mesh]") {
-    // {"v":2,"s":"x"}
+    // {"v":1,"s":"x"}, and one to come
     Frame out;
-    CHECK(decode_frame(*from_hex("82a17602a173a178"), out) == FrameFault::version);
+    CHECK(decode_frame(*from_hex("82a17601a173a178"), out) == FrameFault::version);
+    CHECK(decode_frame(*from_hex("82a17603a173a178"), out) == FrameFault::version);
 }
 
 TEST_CASE("mesh frame: an unknown type keeps what every frame carries", "[mesh]") {

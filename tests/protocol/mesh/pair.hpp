@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "protocol/mesh/frame.hpp"
+#include "protocol/mesh/site.hpp"
 #include "protocol/sha256.hpp"
 
 /// A Mesh under test and frames made by hand for it, on a clock that the test moves.
@@ -33,7 +34,7 @@ inline std::vector<MemberSpec> members(const std::vector<std::string>& ids) {
 inline Frame frame(FrameType type, std::uint64_t incarnation = 1) {
     Frame out;
     out.type = type;
-    out.site = site;
+    out.site = site_hash(site);
     out.incarnation = incarnation;
     return out;
 }
