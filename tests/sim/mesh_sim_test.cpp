@@ -4,7 +4,6 @@
 
 #include "protocol/mesh/frame.hpp"
 #include "protocol/mesh/site.hpp"
-#include "protocol/mesh/site.hpp"
 #include "tests/sim/simulator.hpp"
 
 using clarity::Bytes;
