@@ -9,7 +9,10 @@ namespace {
 /// A suspicion is not ended in death while the suspect itself spoke to us this lately: its
 /// refutation is under way.
 constexpr std::int64_t speaks_ms = 1500;
-constexpr std::int64_t raise_window_ms = 1000;
+constexpr std::int64_t window_ms = 1000;
+/// Suspicions that one sender may begin here within a window: so many that the deaths of a whole
+/// site's half get round in seconds, so few that refutations keep pace with a liar.
+constexpr std::uint32_t accusations_max = 128;
 /// Raises so small that counting them would cost more than it protects from.
 constexpr std::uint64_t raise_uncounted = 4;
 /// How far hearsay may raise a member's incarnation within a window. A refutation goes above the
@@ -48,7 +51,7 @@ void Membership::take_claims(Index from, const Frame& frame) {
 bool Membership::believable(Index i, const Update& u) {
     const std::uint64_t known = rows_[i].incarnation;
     if (u.incarnation <= known + raise_uncounted) return true;
-    if (out_.now_ms - raised_since_ms_ >= raise_window_ms) {
+    if (out_.now_ms - raised_since_ms_ >= window_ms) {
         raised_since_ms_ = out_.now_ms;
         raised_.clear();
     }
@@ -61,6 +64,14 @@ bool Membership::believable(Index i, const Update& u) {
     if (found == raised_.end() && rows_[i].state() != State::unknown)
         raised_.emplace(key(i), known);
     return true;
+}
+
+bool Membership::within_accusations(Index from) {
+    if (out_.now_ms - accusing_since_ms_ >= window_ms) {
+        accusing_since_ms_ = out_.now_ms;
+        accusing_.clear();
+    }
+    return ++accusing_[key(from)] <= accusations_max;
 }
 
 void Membership::merge(const Update& u, Index from) {
@@ -76,7 +87,9 @@ void Membership::merge(const Update& u, Index from) {
     if (!believable(*i, u)) return hooks.ask(*i);
     const bool first = row.state() == State::unknown;
     const bool newer = u.incarnation > row.incarnation || first;
-    const bool counts = newer || (u.incarnation == row.incarnation && reachable(*i));
+    bool counts = newer || (u.incarnation == row.incarnation && reachable(*i));
+    const bool begins = newer || row.state() != State::suspect;
+    if (counts && begins && u.state != State::alive) counts = within_accusations(from);
     switch (u.state) {
         case State::alive:
             if (newer) set(*i, State::alive, u.incarnation);

@@ -226,4 +226,11 @@ FrameFault decode_frame(std::string_view bytes, Frame& out, const Roll* roll) {
     return FrameFault::none;
 }
 
+std::string_view frame_type_name(std::size_t type) {
+    static constexpr std::array<std::string_view, frame_type_count> names{
+        "gossip",     "ping",   "ack",     "nack",    "ping_request", "announce",     "records",
+        "record_get", "digest", "buckets", "entries", "document_get", "document_part"};
+    return type < names.size() ? names[type] : "unknown";
+}
+
 }  // namespace clarity::mesh

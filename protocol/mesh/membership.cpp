@@ -82,18 +82,19 @@ bool Membership::reachable(Index i) const {
 }
 
 void Membership::queue(Index i) {
-    // Eight peers, of whom each is told about once, and some more for frames that get lost. In a
-    // flood (a site starting) anti-entropy is cheaper.
+    const bool flood = queue_.size() > flood_size;
+    // Eight peers, of whom each is told about once, and some more for frames that get lost.
     const auto log2 = static_cast<unsigned>(std::bit_width(size()));
-    const unsigned rounds = queue_.size() > flood_size ? 3U : 4U + log2 / 2;
     if (rows_[i].transmits == 0) queue_.push_front(key(i));
-    rows_[i].set_transmits(rounds);
+    rows_[i].set_transmits(flood ? 3U : 4U + log2 / 2);
     hooks.changed();
 }
 
 void Membership::set(Index i, State state, std::uint64_t incarnation, bool tell) {
     auto& row = rows_[i];
     const bool changed = row.state() != state;
+    // In a flood (a site starting) anti-entropy tells who is alive more cheaply.
+    if (row.state() == State::unknown && queue_.size() > flood_size) tell = false;
     count(i, false);
     row.set_state(state);
     row.set_incarnation(incarnation);

@@ -140,6 +140,8 @@ class Membership {
     Refutation refutation_;
     std::unordered_map<MemberKey, std::uint64_t> raised_;  // in this second, and from where
     std::int64_t raised_since_ms_ = 0;
+    std::unordered_map<MemberKey, std::uint32_t> accusing_;  // in this second: who, how many
+    std::int64_t accusing_since_ms_ = 0;
     std::unordered_map<MemberKey, std::int64_t> noticed_;  // when it was told what is said of it
     std::unordered_map<MemberKey, std::int64_t> silent_;   // neighbours that we wait for, since
     std::unordered_map<MemberKey, bool> other_roll_;       // peers whose roster is another
@@ -154,6 +156,7 @@ class Membership {
     void carry_over(const Roll& old_roll, const std::vector<Row>& old_rows);
     void merge(const Update& update, Index from);
     [[nodiscard]] bool believable(Index i, const Update& update);
+    [[nodiscard]] bool within_accusations(Index from);
     void about_self(const Update& update, Index from);
     void refute();
     void expire_suspicions();

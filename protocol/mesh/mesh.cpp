@@ -157,6 +157,13 @@ void Mesh::peer_unreachable(std::int64_t now_ms, const std::string& member) {
     if (const auto i = core_->members.find(member)) core_->prober.probe_now(*i);
 }
 
+void Mesh::peer_found(std::int64_t now_ms, const std::string& member) {
+    core_->at(now_ms);
+    if (!core_->members.taking_part()) return;
+    const auto i = core_->members.find(member);
+    if (i && *i != core_->members.self() && !core_->members.reachable(*i)) core_->prober.ask(*i);
+}
+
 void Mesh::on_time(std::int64_t now_ms) {
     core_->at(now_ms);
     if (!core_->members.taking_part()) return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -216,10 +217,21 @@ struct Equivocation {
 using Effect = std::variant<Send, MemberChanged, RecordReceived, AdSeen, DocumentReceived,
                             StoreIncarnation, RecordJump, Equivocation>;
 
+inline constexpr std::size_t frame_type_count = 13;
+/// "ping", "ack", …: the types of docs/protocol.md by their number, below frame_type_count.
+[[nodiscard]] std::string_view frame_type_name(std::size_t type);
+
+/// What was sent in frames of one type.
+struct SentOfType {
+    std::uint64_t frames = 0;
+    std::uint64_t bytes = 0;
+};
+
 /// Since the start; for metrics and tests.
 struct Counters {
     std::uint64_t frames_sent = 0;
     std::uint64_t bytes_sent = 0;
+    std::array<SentOfType, frame_type_count> sent_by_type{};
     std::uint64_t frames_received = 0;
     std::uint64_t bytes_received = 0;
     std::uint64_t dropped_malformed = 0;  ///< not a frame within the limits
@@ -265,6 +277,8 @@ class Mesh {
     void receive(std::int64_t now_ms, const std::string& from, std::string_view frame);
     /// A hint that a member cannot be reached: it is probed at once, never believed.
     void peer_unreachable(std::int64_t now_ms, const std::string& member);
+    /// A hint that a member, not alive to us, may be reached now (a new address): it is pinged.
+    void peer_found(std::int64_t now_ms, const std::string& member);
     void on_time(std::int64_t now_ms);
     /// When on_time() is due next.
     [[nodiscard]] std::int64_t deadline() const;

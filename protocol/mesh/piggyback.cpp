@@ -88,9 +88,12 @@ void Membership::send(Index to, Frame frame) {
                 frame.updates);
     const bool keyed = other_roll_.contains(key(to));
     if (answers(frame.type)) fill_heard(frame.heard, keyed ? heard_keyed : heard_per_frame);
+    auto& of_type = out_.counters.sent_by_type[static_cast<std::size_t>(frame.type)];
     auto bytes = encode_frame(std::move(frame), keyed ? nullptr : roll_.get());
     ++out_.counters.frames_sent;
     out_.counters.bytes_sent += bytes.size();
+    ++of_type.frames;
+    of_type.bytes += bytes.size();
     out_.effects.push_back(Send{id(to), std::move(bytes)});
 }
 

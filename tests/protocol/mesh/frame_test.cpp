@@ -64,7 +64,8 @@ TEST_CASE("mesh frame: the bytes of a ping are those of version 2", "[mesh]") {
     auto f = frame(FrameType::ping, 7);
     f.sequence = 300;
     f.root = 0x0102030405060708ULL;
-    CHECK(to_hex(encode_frame(f)) == "86a17602a173cf" + fmt::format("{:016x}", site_hash(site)) +
+    CHECK(to_hex(encode_frame(f)) == "86a17602a173cf" +
+                                         fmt::format("{:016x}", site_hash(site_name)) +
                                          "a17401a16e07a171cd012ca167cf0102030405060708");
     f.heard = {{key_of("b"), 1'280, key_of("c")}, {key_of("c"), 5, key_of("a")}};
     // By place: b is 1, 128 units old, witness c; c is 2, rounded up to 1, witness a.

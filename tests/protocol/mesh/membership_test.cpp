@@ -277,40 +277,6 @@ TEST_CASE("mesh: who is gone from the roster is forgotten", "[mesh]") {
     CHECK(only<Send>(a.receive("b", frame(FrameType::ping))).empty());
 }
 
-TEST_CASE("mesh: what a node sends per second does not grow with the site", "[mesh]") {
-    std::vector<std::uint64_t> bytes;
-    for (const std::size_t size : {64U, 1'024U}) {
-        std::vector<std::string> ids{"a"};
-        for (std::size_t i = 1; i < size; ++i) ids.push_back(fmt::format("n{}", i));
-        Mesh mesh(settings("a"), 1);
-        mesh.set_members(0, members(ids));
-        for (std::size_t i = 1; i < size; ++i) {
-            mesh.receive(0, ids[i], encode_frame(frame(FrameType::gossip)));
-        }
-        std::int64_t now = 0;
-        const auto run = [&](std::int64_t until) {
-            while (mesh.deadline() <= until) {
-                now = mesh.deadline();
-                mesh.on_time(now);
-                for (const auto& send : only<Send>(mesh.take_effects())) {
-                    Frame f;
-                    REQUIRE(decode_frame(send.frame, f) == FrameFault::none);
-                    if (f.type != FrameType::ping) continue;
-                    auto ack = frame(FrameType::ack);
-                    ack.sequence = f.sequence;
-                    mesh.receive(now, send.to, encode_frame(ack));
-                }
-            }
-        };
-        run(60'000);
-        const auto before = mesh.counters().bytes_sent;
-        run(120'000);
-        bytes.push_back(mesh.counters().bytes_sent - before);
-    }
-    CAPTURE(bytes);
-    CHECK(static_cast<double>(bytes[1]) < 1.3 * static_cast<double>(bytes[0]));
-}
-
 TEST_CASE("mesh suspicion: only independent accusers shorten it, down to the minimum", "[mesh]") {
     Suspicion suspicion(0, 2'000, 6'000, 3);
     CHECK(suspicion.accuse(1));

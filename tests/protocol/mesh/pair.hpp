@@ -9,12 +9,12 @@
 /// A Mesh under test and frames made by hand for it, on a clock that the test moves.
 namespace clarity::mesh::test {
 
-inline constexpr const char* site = "acme/dc-1";
+inline constexpr const char* site_name = "acme/dc-1";
 
 /// Accepts records that begin with their owner's id, documents that match their digest.
 inline Settings settings(const std::string& self) {
     Settings s;
-    s.site = site;
+    s.site = site_name;
     s.self = self;
     s.verify_record = [](const std::string& owner, RecordVersion, std::string_view bytes) {
         return bytes.starts_with(owner);
@@ -34,7 +34,7 @@ inline std::vector<MemberSpec> members(const std::vector<std::string>& ids) {
 inline Frame frame(FrameType type, std::uint64_t incarnation = 1) {
     Frame out;
     out.type = type;
-    out.site = site_hash(site);
+    out.site = site_hash(site_name);
     out.incarnation = incarnation;
     return out;
 }
