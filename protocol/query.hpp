@@ -10,7 +10,7 @@
 namespace clarity::query {
 
 /// First byte of a frame on the mesh port and the local socket.
-enum class Channel : char { mesh = 'm', question = 'q', answer = 'a' };
+enum class Channel : char { mesh = 'm', question = 'q', answer = 'a', greeting = 'h' };
 
 inline constexpr std::size_t question_max_bytes = 4096;
 inline constexpr std::size_t answer_max_bytes = 32U << 20;

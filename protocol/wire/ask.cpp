@@ -22,7 +22,7 @@ Result<Bytes> wait_for_answer(MonitoredSocket& link, const std::string& endpoint
         zmq_pollitem_t items[] = {{link.socket.handle(), 0, ZMQ_POLLIN, 0},
                                   {link.monitor.handle(), 0, ZMQ_POLLIN, 0}};
         zmq_poll(items, 2, static_cast<long>(left.count()));
-        if (auto got = receive(link.socket, false); got) {
+        if (auto got = receive(link.socket); got) {
             if (got->whole) return std::move(got->frame);
             return fail(Errc::invalid, "{}: answered with something else", endpoint);
         }

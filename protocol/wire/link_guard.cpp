@@ -1,22 +1,27 @@
 #include "protocol/wire/link_guard.hpp"
 
+#include <arpa/inet.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <optional>
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "protocol/error.hpp"
 
 namespace clarity::wire {
 namespace {
 
-/// Heartbeats and acknowledgements count as bytes but are never delivered.
-constexpr std::uint64_t idle_bytes_s = 256;
+/// What the end of a send may still be on its way through libzmq's threads.
+constexpr auto on_its_way = std::chrono::milliseconds(50);
 
-std::optional<std::uint64_t> bytes_received(int fd) {
+std::optional<tcp_info> info_of(int fd) {
     tcp_info info{};
     socklen_t size = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
-    return info.tcpi_bytes_received;
+    return info;
 }
 
 std::string ends_of(int fd) {
@@ -30,51 +35,182 @@ std::string ends_of(int fd) {
     return out.append(reinterpret_cast<const char*>(&address), size);
 }
 
+/// What a message of ours is on the wire: ZMTP's frame around CURVE's MESSAGE command.
+std::uint64_t wire_bytes(std::size_t frame) {
+    const std::uint64_t command = frame + 33;
+    return command + (command > 255 ? 9U : 2U);
+}
+
 }  // namespace
 
-void LinkGuard::opened(int fd) {
+LinkGuard::Link* LinkGuard::open(int fd, bool incoming, Time now) {
+    if (fd < 0) return nullptr;
+    closed(fd);
     Link link;
     link.ends = ends_of(fd);
-    link.baseline_bytes = bytes_received(fd).value_or(0);
-    if (!link.ends.empty()) links_[fd] = std::move(link);
+    if (link.ends.empty()) return nullptr;  // gone again
+    link.opened = link.sent_at = link.moved_at = now;
+    link.incoming = incoming;
+    if (const auto info = info_of(fd)) link.acked_bytes = info->tcpi_bytes_acked;
+    else link.tcp = false;
+    link.sent_bytes = link.acked_bytes;
+    incoming_ += incoming ? 1 : 0;
+    return &links_.emplace(fd, std::move(link)).first->second;
 }
 
-void LinkGuard::delivered(int fd, const std::string& user) {
-    if (fd < 0) return;
+void LinkGuard::accepted(int fd, Time now) {
+    const auto known = links_.find(fd);
+    if (known != links_.end() && known->second.ends == ends_of(fd)) return;  // already heard
+    if (open(fd, true, now) == nullptr) return;
+    unproven_.emplace(std::pair(now, fd), fd);
+    if (incoming_ > limits_.connections) {
+        cut(links_.find(fd), Why::crowded);
+    } else if (unproven_.size() > limits_.unproven) {
+        cut(links_.find(unproven_.begin()->second), Why::crowded);
+    }
+}
+
+void LinkGuard::connected(int fd, const std::string& user, Time now) {
+    if (auto* link = open(fd, false, now)) link->user = user;
+}
+
+void LinkGuard::closed(int fd) {
+    const auto at = links_.find(fd);
+    if (at != links_.end()) forget(at);
+}
+
+void LinkGuard::forget(Links::iterator at) {
+    auto& [fd, link] = *at;
+    set_unread(link, link.acked_bytes, link.acked_bytes);
+    unproven_.erase(std::pair(link.opened, fd));
+    incoming_ -= link.incoming ? 1 : 0;
+    links_.erase(at);
+}
+
+bool LinkGuard::proven(int fd, const std::string& user, Time now) {
     auto at = links_.find(fd);
-    if (at == links_.end()) {
-        opened(fd);  // its message overtook the monitor
+    if (at == links_.end()) {  // its message overtook the monitor
+        if (open(fd, true, now) == nullptr) return false;
         at = links_.find(fd);
-        if (at == links_.end()) return;
     }
-    at->second.delivered = true;
-    if (at->second.user != user) at->second.user = user;
+    auto& link = at->second;
+    unproven_.erase(std::pair(link.opened, fd));
+    set_unread(link, link.acked_bytes, link.acked_bytes);
+    link.user = user;
+    link.delivered = true;
+    return true;
 }
 
-std::size_t LinkGuard::sweep(std::chrono::steady_clock::time_point now) {
-    const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(now - swept_);
-    swept_ = now;
-    const auto idle = static_cast<std::uint64_t>(passed.count()) * idle_bytes_s / 1000;
-    std::size_t cuts = 0;
+void LinkGuard::delivered(int fd) {
+    const auto at = links_.find(fd);
+    if (at != links_.end()) at->second.delivered = true;
+}
+
+void LinkGuard::set_unread(Link& link, std::uint64_t sent, std::uint64_t acked) {
+    const auto before = link.unread();
+    link.sent_bytes = sent;
+    link.acked_bytes = acked;
+    const auto after = link.unread();
+    if (before == after) return;
+    unread_total_ += after - before;  // unsigned: also downwards
+    auto& of_user = unread_[link.user];
+    of_user += after - before;
+    if (of_user == 0) unread_.erase(link.user);
+}
+
+void LinkGuard::refresh_sent(int fd, Link& link, Time now) {
+    const auto info = info_of(fd);
+    if (!info) return;
+    const std::uint64_t acked = info->tcpi_bytes_acked;
+    // libzmq's own bytes (handshake, heartbeats) are acknowledged too and never in our count.
+    const bool empty =
+        info->tcpi_unacked == 0 && info->tcpi_notsent_bytes == 0 && now - link.sent_at > on_its_way;
+    if (acked != link.acked_bytes || empty) link.moved_at = now;
+    set_unread(link, empty ? acked : std::max(link.sent_bytes, acked), acked);
+}
+
+bool LinkGuard::may_send(int fd, std::size_t bytes, Time now) {
+    const auto at = links_.find(fd);
+    if (at == links_.end() || !at->second.tcp) return true;
+    auto& link = at->second;
+    const auto more = wire_bytes(bytes);
+    const auto fits = [&] {
+        const auto of_user = unread_.find(link.user);
+        const auto unread = of_user == unread_.end() ? 0 : of_user->second;
+        return (unread == 0 || unread + more <= limits_.unread_bytes) &&
+               (unread_total_ == 0 || unread_total_ + more <= limits_.unread_total_bytes);
+    };
+    if (fits()) return true;
+    // Counts are from the last look: ask the kernel about this user's connections, or all.
+    const bool all = unread_total_ + more > limits_.unread_total_bytes;
+    for (auto& [other_fd, other] : links_) {
+        if (other.unread() != 0 && (all || other.user == link.user))
+            refresh_sent(other_fd, other, now);
+    }
+    return fits();
+}
+
+void LinkGuard::sent(int fd, std::size_t bytes, Time now) {
+    const auto at = links_.find(fd);
+    if (at == links_.end() || !at->second.tcp) return;
+    auto& link = at->second;
+    if (link.unread() == 0) {
+        link.moved_at = now;
+        look(look_at_, now + limits_.stalled);
+    }
+    link.sent_at = now;
+    set_unread(link, link.sent_bytes + wire_bytes(bytes), link.acked_bytes);
+}
+
+void LinkGuard::sweep(Time now) {
+    std::uint64_t total = 0;
+    std::vector<std::pair<std::uint64_t, int>> unfinished;
+    look_at_.reset();
     for (auto at = links_.begin(); at != links_.end();) {
-        auto& [fd, link] = *at++;
-        const auto received = bytes_received(fd);
-        if (!received) continue;
-        if (link.delivered) link.baseline_bytes = *received;
+        const auto here = at++;
+        auto& [fd, link] = *here;
+        if (link.cut_at && now >= *link.cut_at) {
+            cut(here, Why::condemned);
+            continue;
+        }
+        if (link.cut_at) look(look_at_, *link.cut_at);
+        const auto info = link.tcp ? info_of(fd) : std::nullopt;
+        if (!info) continue;
+        if (link.unread() != 0) refresh_sent(fd, link, now);
+        if (link.unread() != 0 && now - link.moved_at >= limits_.stalled) {
+            cut(here, Why::stalled);
+            continue;
+        }
+        if (link.unread() != 0) look(look_at_, link.moved_at + limits_.stalled);
+        if (link.delivered) link.baseline_bytes = info->tcpi_bytes_received;
         link.delivered = false;
-        link.baseline_bytes = std::min(link.baseline_bytes + idle, *received);
-        if (*received - link.baseline_bytes > limit_) cuts += cut(fd) ? 1U : 0U;
+        const auto open = info->tcpi_bytes_received - link.baseline_bytes;
+        if (open > limits_.unfinished_bytes) {
+            cut(here, Why::endless);
+            continue;
+        }
+        total += open;
+        if (open != 0) unfinished.emplace_back(open, fd);
     }
-    return cuts;
+    std::sort(unfinished.rbegin(), unfinished.rend());
+    for (const auto& [open, fd] : unfinished) {
+        if (total <= limits_.unfinished_total_bytes) break;
+        total -= open;
+        cut(links_.find(fd), Why::endless);
+    }
+    while (!unproven_.empty() && now - unproven_.begin()->first.first >= limits_.first_frame) {
+        cut(links_.find(unproven_.begin()->second), Why::silent);
+    }
 }
 
-std::size_t LinkGuard::cut_user(const std::string& user) {
-    std::size_t cuts = 0;
-    for (auto at = links_.begin(); at != links_.end();) {
-        const auto& [fd, link] = *at++;
-        if (link.user == user) cuts += cut(fd) ? 1U : 0U;
-    }
-    return cuts;
+std::optional<LinkGuard::Time> LinkGuard::due() const {
+    auto out = look_at_;
+    if (!unproven_.empty()) look(out, unproven_.begin()->first.first + limits_.first_frame);
+    return out;
+}
+
+void LinkGuard::look(std::optional<Time>& at, Time no_later) {
+    at = at ? std::min(*at, no_later) : no_later;
 }
 
 bool LinkGuard::cut(int fd) {
@@ -82,8 +218,47 @@ bool LinkGuard::cut(int fd) {
     if (at == links_.end()) return false;
     // The descriptor is libzmq's and may have been closed and reused since the last event.
     const bool same = ends_of(fd) == at->second.ends;
-    links_.erase(at);
+    forget(at);
     return same && shutdown(fd, SHUT_RDWR) == 0;
+}
+
+void LinkGuard::cut(Links::iterator at, Why why) {
+    Cut noted{at->second.user, address_of(at->first), why};
+    if (cut(at->first)) cuts_.push_back(std::move(noted));
+}
+
+void LinkGuard::cut_at(int fd, Time when) {
+    const auto at = links_.find(fd);
+    if (at == links_.end()) return;
+    at->second.cut_at = when;
+    look(look_at_, when);
+}
+
+std::vector<LinkGuard::Cut> LinkGuard::take_cuts() {
+    return std::exchange(cuts_, {});
+}
+
+std::string LinkGuard::address_of(int fd) const {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (fd < 0 || getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (address.ss_family == AF_INET) {
+        const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+        inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+        return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
+    }
+    if (address.ss_family == AF_INET6) {
+        const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+        inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+        std::string_view host(text.data());
+        constexpr std::string_view mapped = "::ffff:";
+        if (host.starts_with(mapped)) {
+            return fmt::format("{}:{}", host.substr(mapped.size()), ntohs(v6.sin6_port));
+        }
+        return fmt::format("[{}]:{}", host, ntohs(v6.sin6_port));
+    }
+    return "a local program";
 }
 
 }  // namespace clarity::wire

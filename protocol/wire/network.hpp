@@ -1,26 +1,26 @@
 #pragma once
 
-#include <chrono>
-#include <deque>
 #include <map>
-#include <random>
+#include <vector>
 
-#include "protocol/wire/inbox.hpp"
-#include "protocol/wire/link_guard.hpp"
-#include "protocol/wire/sockets.hpp"
+#include "protocol/wire/door.hpp"
+#include "protocol/wire/peer.hpp"
 #include "protocol/wire/zap.hpp"
 
 namespace clarity::wire {
 
 /// Every socket of a Wire and what is done with them: the state of the network thread, touched by
-/// no other. Commands from outside reach it as functions (see Wire::Impl).
+/// no other. Commands from outside reach it as functions (see Wire::Impl). It sleeps until a socket
+/// or somebody has something to say, or something is due: at rest, for ever.
 class Network {
   public:
-    using Clock = std::chrono::steady_clock;
-    Network(Settings settings, std::shared_ptr<Inbox> inbox, Counters& counters);
+    Network(const Settings& settings, std::shared_ptr<Inbox> inbox, Counters& counters,
+            Complaints& complaints);
 
-    /// One turn: waits for a socket, `wake_fd`, or the next thing due; handles what came.
-    void turn(int wake_fd);
+    /// One turn: waits for a socket, `wake_fd`, or the next thing due; handles what came. True when
+    /// `wake_fd` is readable. `beat` says that the process has worked since the last look at all
+    /// connections (see Pulse); without pulse they are looked at by the clock.
+    [[nodiscard]] bool turn(int wake_fd, std::atomic<bool>& beat, bool pulse);
 
     [[nodiscard]] Result<Listener> listen(ListenSettings settings);
     void set_authorised(std::uint32_t listener, std::map<CurveKey, std::string> users);
@@ -31,50 +31,21 @@ class Network {
     void cut(const Handle& handle);
 
   private:
-    struct Door {
-        ListenSettings settings;
-        std::unique_ptr<MonitoredSocket> socket;
-        std::map<Bytes, std::string> users;  ///< hex of key → user
-        std::map<int, Handle> open;          ///< by descriptor: who was heard over CURVE there
-    };
-    struct Peer {
-        ConnectSettings settings;
-        std::unique_ptr<MonitoredSocket> socket;  ///< none while we back off
-        bool is_up = false;
-        int backoff_ms = 0;
-        Clock::time_point retry_at{};
-        Clock::time_point told_dropped{};
-        std::deque<std::pair<Clock::time_point, Bytes>> waiting;
-    };
-
-    Settings settings_;
-    CurveKey public_;
-    std::shared_ptr<Inbox> inbox_;
-    Counters& counters_;
-    zmq::context_t context_;
-    LinkGuard guard_;
+    Common common_;
     std::map<std::uint32_t, Door> doors_;
     std::map<std::string, Peer> peers_;
     Zap zap_;
     std::uint32_t next_listener_ = 1;
-    Clock::time_point next_sweep_{};
-    Clock::time_point swept_{};
-    std::chrono::nanoseconds used_{};  ///< processor time at the last sweep
-    std::minstd_rand random_;
+    bool look_ = false;  ///< at all connections, once next_look_ is reached
+    Clock::time_point next_look_{};
+    std::vector<zmq_pollitem_t> items_;
+    std::vector<Peer*> polled_;
 
-    void open(Peer& peer);
-    void refused(Peer& peer);
-    void tell(Peer& peer, PeerEvent event);
-    [[nodiscard]] bool try_send(Peer& peer, Bytes& frame);
-    void flush(Peer& peer, Clock::time_point now);
-    void read_door(std::uint32_t id, Door& door);
-    void read_peer(Peer& peer);
-    void watch_door(Door& door);
-    void closed(Door& door, int fd);
-    void watch_peer(Peer& peer);
-    void on_time(Clock::time_point now);
-    [[nodiscard]] bool worked();
-    [[nodiscard]] long wait_ms() const;
+    [[nodiscard]] Zap::Answer allowed(const std::string& domain, const Bytes& key);
+    void collect(int wake_fd);
+    void look(Clock::time_point now);
+    void report_cuts(Clock::time_point now);
+    [[nodiscard]] long wait_ms(bool pulse) const;
 };
 
 }  // namespace clarity::wire

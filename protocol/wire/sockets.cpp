@@ -8,8 +8,8 @@ namespace clarity::wire {
 namespace {
 
 constexpr int watched_events =
-    ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
-    ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+    ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED |
+    ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
 int jittered_ms(int low, int high) {
@@ -54,7 +54,7 @@ std::optional<MonitorEvent> MonitoredSocket::next_event() {
 
 void set_common_options(zmq::socket_t& socket, const Limits& limits) {
     socket.set(zmq::sockopt::sndhwm, limits.high_water_frames);
-    socket.set(zmq::sockopt::rcvhwm, limits.high_water_frames);
+    socket.set(zmq::sockopt::rcvhwm, limits.unread_frames);
     socket.set(zmq::sockopt::maxmsgsize, limits.frame_max_bytes);
     socket.set(zmq::sockopt::linger, 200);  // a good-bye may still go out
     socket.set(zmq::sockopt::handshake_ivl, 5000);
@@ -71,11 +71,16 @@ void set_heartbeat(zmq::socket_t& socket, int every_ms) {
     socket.set(zmq::sockopt::heartbeat_ttl, timeout_ms);
 }
 
-void set_keepalive(zmq::socket_t& socket) {
-    socket.set(zmq::sockopt::tcp_keepalive, 1);
-    socket.set(zmq::sockopt::tcp_keepalive_idle, 30);
-    socket.set(zmq::sockopt::tcp_keepalive_intvl, 10);
-    socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+void set_keepalive(zmq::socket_t& socket, int keepalive_s, int unacknowledged_ms) {
+    if (keepalive_s > 0) {
+        socket.set(zmq::sockopt::tcp_keepalive, 1);
+        socket.set(zmq::sockopt::tcp_keepalive_idle, keepalive_s);
+        socket.set(zmq::sockopt::tcp_keepalive_intvl, 10);
+        socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+    }
+    if (unacknowledged_ms > 0) {
+        socket.set(zmq::sockopt::tcp_maxrt, unacknowledged_ms);
+    }
 }
 
 void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key) {
@@ -96,25 +101,14 @@ CurveKey curve_public_of(const CurveKey& secret) {
     return out;
 }
 
-std::optional<Received> receive(zmq::socket_t& socket, bool router) {
+std::optional<Received> receive(zmq::socket_t& dealer) {
     zmq::message_t part;
+    if (!dealer.recv(part, zmq::recv_flags::dontwait)) return std::nullopt;
     Received out;
-    if (!socket.recv(part, zmq::recv_flags::dontwait)) return std::nullopt;
-    if (router) {
-        out.route = part.to_string();
-        if (!part.more() || !socket.recv(part)) {
-            out.whole = false;
-            return out;
-        }
-    }
-    if (const char* user = zmq_msg_gets(part.handle(), "User-Id"); user != nullptr) {
-        out.user_id = user;
-    }
-    out.fd = zmq_msg_get(part.handle(), ZMQ_SRCFD);
     out.whole = !part.more();
     if (out.whole) out.frame = part.to_string();
     while (part.more()) {
-        if (!socket.recv(part)) break;
+        if (!dealer.recv(part)) break;
     }
     return out;
 }

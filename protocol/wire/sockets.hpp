@@ -36,23 +36,23 @@ class MonitoredSocket {
 void set_common_options(zmq::socket_t& socket, const Limits& limits);
 /// Only who connects sends heartbeats; they tell the other end how long to wait for the next.
 void set_heartbeat(zmq::socket_t& socket, int every_ms);
-/// For who listens: ends what the other end's heartbeats no longer watch.
-void set_keepalive(zmq::socket_t& socket);
+/// TCP's own means against a peer that vanished (see ConnectSettings).
+void set_keepalive(zmq::socket_t& socket, int keepalive_s, int unacknowledged_ms);
+/// Of listeners: they end what the other end no longer watches.
+inline constexpr int listener_keepalive_s = 30;
+inline constexpr int listener_unacknowledged_ms = 30'000;
 /// CURVE as a client with the given own key.
 void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key);
 /// X25519 public key of a secret one.
 [[nodiscard]] CurveKey curve_public_of(const CurveKey& secret);
 
-/// One received message: its only frame, or `whole` false when it had more (they are read away).
+/// One message of a DEALER: its only frame, or `whole` false when it had more (read away).
 struct Received {
-    Bytes route;  ///< ROUTER only
     Bytes frame;
-    Bytes user_id;  ///< ZAP's, from the body frame: 4.3.4 loses it on the routing frame
-    int fd = -1;    ///< the connection it came from
     bool whole = true;
 };
 
 /// The next message without waiting.
-[[nodiscard]] std::optional<Received> receive(zmq::socket_t& socket, bool router);
+[[nodiscard]] std::optional<Received> receive(zmq::socket_t& dealer);
 
 }  // namespace clarity::wire

@@ -9,14 +9,26 @@
 #include <future>
 #include <mutex>
 #include <thread>
+#include <variant>
 
+#include "protocol/wire/descriptors.hpp"
 #include "protocol/wire/network.hpp"
+#include "protocol/wire/pulse.hpp"
 
 namespace clarity::wire {
 
 /// The queue that joins the callers' threads to the network thread.
 struct Wire::Impl {
+    struct ToPeer {
+        std::string peer;
+        Bytes frame;
+    };
+    struct Reply {
+        Handle to;
+        Bytes frame;
+    };
     using Command = std::function<void(Network&)>;
+    using Task = std::variant<ToPeer, Reply, Command>;
 
     explicit Impl(Settings given)
         : settings(std::move(given)),
@@ -28,16 +40,19 @@ struct Wire::Impl {
 
     Settings settings;
     Counters counters;
+    Complaints complaints;
     std::shared_ptr<Inbox> inbox;
     int wake_fd;
+    std::atomic<bool> beat = false;
     std::mutex mutex;
-    std::deque<std::pair<std::size_t, Command>> queue;
+    std::deque<Task> queue;
     std::size_t queued_bytes = 0;
     bool stopping = false;
     std::thread thread;
 
-    /// False when the queue is full; commands without bytes always go in.
-    bool push(std::size_t bytes, Command command) {
+    /// False when the queue is full; commands always go in.
+    bool push(std::size_t bytes, Task task) {
+        bool first = false;
         {
             const std::lock_guard lock(mutex);
             const bool full = queue.size() >= settings.limits.outgoing_frames ||
@@ -47,9 +62,10 @@ struct Wire::Impl {
                 return false;
             }
             queued_bytes += bytes;
-            queue.emplace_back(bytes, std::move(command));
+            first = queue.empty();
+            queue.push_back(std::move(task));
         }
-        wake();
+        if (first) wake();  // else it is awake, or about to be
         return true;
     }
     void wake() const {
@@ -57,10 +73,10 @@ struct Wire::Impl {
         [[maybe_unused]] const auto written = write(wake_fd, &one, sizeof one);
     }
     /// Runs what waits; false when it is time to stop.
-    bool run_commands(Network& network) {
+    bool run_tasks(Network& network) {
         std::uint64_t drained = 0;
         [[maybe_unused]] const auto got = read(wake_fd, &drained, sizeof drained);
-        std::deque<std::pair<std::size_t, Command>> taken;
+        std::deque<Task> taken;
         bool stop = false;
         {
             const std::lock_guard lock(mutex);
@@ -68,14 +84,33 @@ struct Wire::Impl {
             queued_bytes = 0;
             stop = stopping;
         }
-        for (auto& [bytes, command] : taken) command(network);
+        for (auto& task : taken) {
+            if (auto* frame = std::get_if<ToPeer>(&task)) {
+                network.send(frame->peer, std::move(frame->frame));
+            } else if (auto* reply = std::get_if<Reply>(&task)) {
+                network.reply(reply->to, std::move(reply->frame));
+            } else {
+                std::get<Command>(task)(network);
+            }
+        }
         return !stop;
+    }
+    void run(Network& network) {
+        const Pulse pulse(wake_fd, beat);
+        for (bool more = true; more;) {
+            try {
+                if (network.turn(wake_fd, beat, pulse.works())) more = run_tasks(network);
+            } catch (const zmq::error_t&) {
+                ++counters.dropped_malformed;  // of one socket, which libzmq mends itself
+            }
+        }
     }
 };
 
 Wire::Wire(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<Wire>> Wire::start(Settings settings) {
+    CLARITY_TRY(settings.limits.connections, room_for(settings.limits.connections));
     auto impl = std::make_unique<Impl>(std::move(settings));
     if (impl->wake_fd < 0) return fail(Errc::io, "eventfd: no descriptors left");
     std::promise<Result<void>> started;
@@ -86,19 +121,14 @@ Result<std::unique_ptr<Wire>> Wire::start(Settings settings) {
         pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's
         std::unique_ptr<Network> network;
         try {
-            network = std::make_unique<Network>(impl->settings, impl->inbox, impl->counters);
+            network = std::make_unique<Network>(impl->settings, impl->inbox, impl->counters,
+                                                impl->complaints);
             started.set_value({});
         } catch (const zmq::error_t& error) {
             started.set_value(fail(Errc::network, "ZeroMQ cannot start: {}", error.what()));
             return;
         }
-        while (impl->run_commands(*network)) {
-            try {
-                network->turn(impl->wake_fd);
-            } catch (const zmq::error_t&) {
-                ++impl->counters.dropped_malformed;  // of one socket, which libzmq mends itself
-            }
-        }
+        impl->run(*network);
     });
     auto outcome = ready.get();
     if (!outcome) {
@@ -140,11 +170,10 @@ Result<Listener> Wire::listen(ListenSettings settings) {
     CLARITY_CHECK(check_port(settings));
     auto promise = std::make_shared<std::promise<Result<Listener>>>();
     auto answer = promise->get_future();
-    const bool queued =
-        impl_->push(0, [promise, settings = std::move(settings)](Network& network) mutable {
-            promise->set_value(network.listen(std::move(settings)));
-        });
-    if (!queued) return fail(Errc::cancelled, "the wire is stopping");
+    Impl::Command bind = [promise, settings = std::move(settings)](Network& network) mutable {
+        promise->set_value(network.listen(std::move(settings)));
+    };
+    if (!impl_->push(0, std::move(bind))) return fail(Errc::cancelled, "the wire is stopping");
     return answer.get();
 }
 
@@ -166,16 +195,12 @@ void Wire::disconnect(const std::string& peer) {
 
 bool Wire::send(const std::string& peer, Bytes frame) {
     const auto size = frame.size() + 1;
-    return impl_->push(size, [peer, frame = std::move(frame)](Network& network) mutable {
-        network.send(peer, std::move(frame));
-    });
+    return impl_->push(size, Impl::ToPeer{peer, std::move(frame)});
 }
 
 bool Wire::reply(const Handle& to, Bytes frame) {
     const auto size = frame.size() + 1;
-    return impl_->push(size, [to, frame = std::move(frame)](Network& network) mutable {
-        network.reply(to, std::move(frame));
-    });
+    return impl_->push(size, Impl::Reply{to, std::move(frame)});
 }
 
 void Wire::cut(const Handle& handle) {
@@ -184,6 +209,10 @@ void Wire::cut(const Handle& handle) {
 
 const Counters& Wire::counters() const {
     return impl_->counters;
+}
+
+std::map<std::string, Offences> Wire::offences() const {
+    return impl_->complaints.offences();
 }
 
 }  // namespace clarity::wire

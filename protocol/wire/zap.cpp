@@ -10,29 +10,33 @@ Zap::Zap(zmq::context_t& context, Allowed allowed)
     socket_.bind("inproc://zeromq.zap.01");
 }
 
-std::size_t Zap::answer() {
-    std::size_t refused = 0;
+void Zap::answer() {
     for (;;) {
         std::vector<Bytes> frames;
         zmq::message_t part;
-        if (!socket_.recv(part, zmq::recv_flags::dontwait)) return refused;
+        if (!socket_.recv(part, zmq::recv_flags::dontwait)) return;
         frames.push_back(part.to_string());
         while (part.more()) {
-            if (!socket_.recv(part)) return refused;
+            if (!socket_.recv(part)) return;
             if (frames.size() < 16) frames.push_back(part.to_string());
         }
         // version, request id, domain, address, identity, mechanism, credentials
-        bool ok = frames.size() == 7 && frames[5] == "CURVE";
+        auto verdict = Answer::no;
         std::string user;
-        if (ok) {
-            const auto key = CurveKey::from(frames[6]);
-            ok = key && allowed_(frames[2], *key);
-            if (ok) user = key->hex();
+        if (frames.size() == 7 && frames[5] == "CURVE") {
+            if (const auto key = CurveKey::from(frames[6])) {
+                user = key->hex();
+                verdict = allowed_(frames[2], user);
+            }
         }
-        refused += ok ? 0U : 1U;
+        const bool ok = verdict == Answer::yes;
         const Bytes id = frames.size() > 1 ? frames[1] : Bytes();
-        const Bytes reply[] = {"1.0", id, ok ? "200" : "400", ok ? "OK" : "key not known",
-                               user,  ""};
+        const Bytes reply[] = {"1.0",
+                               id,
+                               ok ? "200" : (verdict == Answer::later ? "300" : "400"),
+                               ok ? "OK" : "not let in",
+                               ok ? user : "",
+                               ""};
         for (std::size_t i = 0; i < std::size(reply); ++i) {
             const bool last = i + 1 == std::size(reply);
             socket_.send(zmq::buffer(reply[i]),

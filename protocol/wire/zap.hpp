@@ -11,13 +11,18 @@ namespace clarity::wire {
 /// Made before any bind; read on the network thread whenever its socket is readable.
 class Zap {
   public:
-    /// `allowed(domain, key)`; the domain is the listener's number as text.
-    using Allowed = std::function<bool(const std::string& domain, const CurveKey& key)>;
+    enum class Answer {
+        yes,
+        later,  ///< 300: closed without a word; who connects tries again by itself
+        no,     ///< 400: told so
+    };
+    /// `allowed(domain, key in hex)`; the domain is the listener's number as text.
+    using Allowed = std::function<Answer(const std::string& domain, const Bytes& key)>;
     Zap(zmq::context_t& context, Allowed allowed);
 
     [[nodiscard]] void* socket() { return socket_.handle(); }
-    /// Answers all requests that wait; returns how many were refused.
-    std::size_t answer();
+    /// Answers all requests that wait.
+    void answer();
 
   private:
     zmq::socket_t socket_;
