@@ -6,7 +6,8 @@
 
 namespace clarity::election {
 
-std::vector<std::string> rank(const Digest& artifact, std::vector<std::string> servers) {
+std::vector<std::string> rank(const Digest& artifact, std::vector<std::string> servers,
+                              const std::set<std::string>& bases) {
     std::sort(servers.begin(), servers.end());
     servers.erase(std::unique(servers.begin(), servers.end()), servers.end());
     std::vector<std::pair<Digest, std::string>> weighed;
@@ -17,6 +18,10 @@ std::vector<std::string> rank(const Digest& artifact, std::vector<std::string> s
     std::sort(weighed.begin(), weighed.end());
     servers.clear();
     for (auto& [weight, server] : weighed) servers.push_back(std::move(server));
+    std::size_t first = 0;
+    std::stable_partition(servers.begin(), servers.end(), [&](const auto& server) {
+        return bases.contains(server) && first++ < bases_first_max;
+    });
     return servers;
 }
 
@@ -53,7 +58,7 @@ std::vector<std::string> Election::standing(std::int64_t now_ms, const View& vie
         const auto found = seen_.find(server);
         if (found == seen_.end() || moving(found->second, now_ms)) servers.push_back(server);
     }
-    return rank(artifact_, std::move(servers));
+    return rank(artifact_, std::move(servers), view.bases);
 }
 
 bool Election::must_stop(std::int64_t now_ms, const View& view) const {
@@ -62,7 +67,7 @@ bool Election::must_stop(std::int64_t now_ms, const View& view) const {
     for (const auto& [server, seen] : seen_) {
         if (moving(seen, now_ms)) rivals.push_back(server);
     }
-    if (rank(artifact_, std::move(rivals)).front() != self_) return true;
+    if (rank(artifact_, std::move(rivals), view.bases).front() != self_) return true;
     return now_ms - own_progress_ms_ >= settings_.stall_ms && !view.alive.empty();
 }
 

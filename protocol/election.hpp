@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,16 @@ struct Settings {
     std::int64_t stall_ms = 10000;
 };
 
-/// The servers in order of rank, best first. Duplicates are dropped.
+/// At most so many holders of another version go before the rest: were none of them able to
+/// fetch, the others would wait for each of them in turn.
+inline constexpr std::size_t bases_first_max = 3;
+
+/// The servers in order of rank, best first. Duplicates are dropped. Those that hold another
+/// version of the artifact (`bases`) come first, up to bases_first_max of them: what they have of
+/// it need not cross the WAN again.
 [[nodiscard]] std::vector<std::string> rank(const Digest& artifact,
-                                            std::vector<std::string> servers);
+                                            std::vector<std::string> servers,
+                                            const std::set<std::string>& bases = {});
 
 /// Another server's claim, as its newest record has it.
 struct Claim {
@@ -40,9 +48,10 @@ struct Claim {
 struct View {
     std::vector<std::string> alive;       ///< candidates held alive, without this node
     std::map<std::string, Claim> claims;  ///< others' claims on this artifact, of alive servers
-    bool able = true;                     ///< this node has access to an origin and may use it now
-    bool needed = true;                   ///< pieces are missing that nobody at the site can give
-    std::uint64_t own_progress = 0;       ///< bytes this node's own fetch has received
+    std::set<std::string> bases;     ///< who holds another version of it whole, this node included
+    bool able = true;                ///< this node has access to an origin and may use it now
+    bool needed = true;              ///< pieces are missing that nobody at the site can give
+    std::uint64_t own_progress = 0;  ///< bytes this node's own fetch has received
 };
 
 enum class Decision {

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "protocol/codec.hpp"
+#include "protocol/delta.hpp"
 #include "protocol/manifest_names.hpp"
 
 namespace clarity {
@@ -27,6 +28,13 @@ void fields(A& a, Dependency& d) {
 }
 
 template <class A>
+void fields(A& a, StoredForm& s) {
+    a.text("form", s.form);
+    a.value("size", s.size_bytes);
+    a.bin("frames", s.frames);
+}
+
+template <class A>
 void fields(A& a, Manifest& m) {
     a.text("artifact", m.artifact);
     a.text("version", m.version);
@@ -41,6 +49,7 @@ void fields(A& a, Manifest& m) {
     a.value("sources", m.sources);
     a.value("dependencies", m.dependencies);
     a.optional("created", m.created_unix_s);
+    a.optional("stored", m.stored);
 }
 
 Digest Manifest::piece_hash(std::size_t piece) const {
@@ -82,6 +91,8 @@ Result<Manifest> Manifest::decode(std::string_view payload) {
     if (out.sources.empty()) {
         return fail(Errc::invalid, "manifest {}: no source to fetch from", out.artifact);
     }
+    // Another form may be a later one: who does not know it cannot fetch, but can pass it on.
+    if (out.stored && out.stored->form == delta::zstd_form) CLARITY_CHECK(delta::layout_of(out));
     return out;
 }
 

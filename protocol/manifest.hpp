@@ -24,6 +24,17 @@ struct Dependency {
     std::string version;
 };
 
+/// What the sources hold instead of the artifact's plain bytes. Form "zstd": one ordinary .zst file
+/// of frames back to back from byte 0, each a run of whole chunks, then a skippable frame (the
+/// seek table of zstd's seekable format) up to `size_bytes`. `frames` is per frame its length in
+/// that file as a little-endian u32 and its number of chunks as a little-endian u16: signed, so
+/// that ranges can be planned before a byte of the file is seen, and no index in it is trusted.
+struct StoredForm {
+    std::string form;
+    std::uint64_t size_bytes = 0;  ///< of the file in the repository
+    Bytes frames;
+};
+
 /// One artifact version, as its publisher signed it.
 ///
 /// `piece_layer` is the BEP 52 (BitTorrent v2) piece layer: one SHA-256 Merkle root over 16 KiB
@@ -41,6 +52,7 @@ struct Manifest {
     Bytes piece_layer;
     std::uint32_t chunk_average_bytes = 0;
     Bytes chunks;
+    std::optional<StoredForm> stored;  ///< absent: the sources hold the plain bytes
     std::vector<Source> sources;
     std::vector<Dependency> dependencies;
     std::int64_t created_unix_s = 0;

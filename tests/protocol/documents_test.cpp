@@ -46,6 +46,17 @@ TEST_CASE("documents: every kind encodes to its golden bytes and back") {
     CHECK(Record::decode(sample_record().encode())->encode() == sample_record().encode());
 }
 
+TEST_CASE("documents: a manifest from before there were stored forms is read as ever") {
+    std::ifstream file(std::string(CLARITY_TEST_DATA) + "/manifest_unstored.hex");
+    std::string text;
+    file >> text;
+    const auto manifest = Manifest::decode(*from_hex(text));
+    REQUIRE(manifest);
+    CHECK_FALSE(manifest->stored);
+    CHECK(manifest->artifact == "smsgateway");
+    CHECK(manifest->created_unix_s == 1700000000);
+}
+
 TEST_CASE("documents: any prefix of a document is refused, never half-read") {
     const Bytes whole = sample_plan().encode();
     for (std::size_t size = 0; size < whole.size(); ++size) {

@@ -162,3 +162,36 @@ TEST_CASE("election: after an error a node stands back for as long as it was tol
     CHECK(self.step(5099, view) == Decision::wait);
     CHECK(self.step(5100, view) == Decision::fetch);
 }
+
+TEST_CASE("election: who holds another version goes first, but not more than a few of them") {
+    CHECK(election::rank(artifact, site, {order[2]}) ==
+          std::vector<std::string>{order[2], order[0], order[1], order[3]});
+    CHECK(election::rank(artifact, site, {order[3], order[1]}) ==
+          std::vector<std::string>{order[1], order[3], order[0], order[2]});
+    CHECK(election::rank(artifact, site, {"nobody of the site"}) == order);
+    // Were none of the holders able to fetch, the others would wait for each of them.
+    std::vector<std::string> many;
+    for (int i = 0; i < 20; ++i) many.push_back("s" + std::to_string(i));
+    const auto plain = election::rank(artifact, many);
+    const std::set<std::string> bases(plain.begin() + 5, plain.end());
+    const auto ranked = election::rank(artifact, many, bases);
+    CHECK(std::vector<std::string>(ranked.begin(), ranked.begin() + 3) ==
+          std::vector<std::string>(plain.begin() + 5, plain.begin() + 8));
+    CHECK(std::vector<std::string>(ranked.begin() + 3, ranked.begin() + 8) ==
+          std::vector<std::string>(plain.begin(), plain.begin() + 5));
+}
+
+TEST_CASE("election: a fetcher that holds nothing gives way to one that holds another version") {
+    auto first = make(order[0]);
+    auto base = make(order[2]);
+    auto view_first = view_of(order[0]);
+    auto view_base = view_of(order[2]);
+    CHECK(first.step(0, view_first) == Decision::fetch);
+    view_base.bases = {order[2]};
+    CHECK(base.step(0, view_base) == Decision::fetch);
+    view_first.bases = {order[2]};
+    view_first.claims[order[2]] = {1, 1, 1000};
+    view_base.claims[order[0]] = {1, 1, 1000};
+    CHECK(first.step(100, view_first) == Decision::stop);
+    CHECK(base.step(100, view_base) == Decision::fetch);
+}

@@ -47,7 +47,11 @@ inline Manifest sample_manifest() {
     manifest.piece_size_bytes = 32768;
     manifest.piece_layer = Bytes(64, '\x11');
     manifest.chunk_average_bytes = 65536;
-    manifest.chunks = Bytes(20, '\x22');
+    manifest.chunks = Bytes("\x30\x75\x00\x00", 4) + Bytes(16, '\x22') +  // 30,000 bytes
+                      Bytes("\x10\x27\x00\x00", 4) + Bytes(16, '\x23');   // 10,000
+    manifest.stored =
+        StoredForm{"zstd", 15'040,
+                   Bytes("\x10\x27\x00\x00\x01\x00", 6) + Bytes("\x88\x13\x00\x00\x01\x00", 6)};
     manifest.sources = {{"origin", "smsgateway/3.2.1.jar"}};
     manifest.dependencies = {{"jre", "17.0.0"}};
     manifest.created_unix_s = 1700000000;
