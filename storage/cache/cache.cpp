@@ -167,6 +167,9 @@ Result<std::string> ArtifactCache::complete(const Manifest& manifest, std::int64
     if (!entry) entry = std::make_unique<Entry>(Entry::of(manifest));
     entry->complete = true;
     entry->last_used_unix_s = now_unix_s;
+    if (!manifest.chunks.empty()) {
+        CLARITY_CHECK(store_.put(cache_detail::chunks_key(manifest.sha256), manifest.chunks));
+    }
     CLARITY_CHECK(save(manifest.sha256, *entry, Sync::yes));
     return target;
 }

@@ -10,8 +10,10 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "protocol/chunk_list.hpp"
 #include "protocol/manifest.hpp"
 #include "storage/kv.hpp"
 
@@ -39,6 +41,13 @@ struct CachedArtifact {
     std::int64_t last_used_unix_s = 0;
     std::set<std::string> pins;  ///< who needs it: "running:smsgateway", "rollback:…"
 };
+
+/// Where a chunk can be read: in a complete artifact of the cache.
+struct ChunkPlace {
+    Digest sha256;
+    std::uint64_t offset = 0;
+};
+using ChunkPlaces = std::unordered_map<ChunkHash, ChunkPlace, ChunkHashHasher>;
 
 /// Content-addressed artifacts on this server's disk: `objects/ab/<sha256>` complete and
 /// read-only, `partial/<sha256>` in progress (sparse, full length). The index (sizes, pieces,
@@ -76,6 +85,10 @@ class ArtifactCache {
     [[nodiscard]] std::optional<CachedArtifact> describe(const Digest& sha256) const;
     /// Moves it to the end of the queue of collect().
     void touch(const Digest& sha256, std::int64_t now_unix_s);
+
+    /// Those of the wanted chunks that complete artifacts here have. From the chunk lists that were
+    /// kept when they became complete; reads no artifact, so whoever reads a chunk checks it.
+    [[nodiscard]] Result<ChunkPlaces> find_chunks(const std::vector<Chunk>& wanted) const;
 
     /// Keeps an artifact (also one that is not here yet) from collect(), until the same owner
     /// lets go. Durable. Twice is once.

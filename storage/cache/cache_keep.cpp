@@ -92,7 +92,10 @@ Result<void> ArtifactCache::remove(const Digest& sha256) {
 /// The entry goes first: a file that nobody knows is swept at the next start, but an entry without
 /// a file would be believed.
 Result<void> ArtifactCache::drop(const Digest& sha256) {
-    CLARITY_CHECK(store_.erase(cache_detail::entry_key(sha256)));
+    Batch batch;
+    batch.erase(cache_detail::entry_key(sha256));
+    batch.erase(cache_detail::chunks_key(sha256));
+    CLARITY_CHECK(store_.apply(batch));
     entries_.erase(sha256);
     CLARITY_CHECK(remove_all(object_path(sha256)));
     return remove_all(partial_path(sha256));

@@ -94,6 +94,10 @@ Bytes entry_key(const Digest& sha256) {
     return Bytes(entry_prefix) + sha256.bytes();
 }
 
+Bytes chunks_key(const Digest& sha256) {
+    return Bytes(chunks_prefix) + sha256.bytes();
+}
+
 Bytes pin_key(const Digest& sha256, std::string_view owner) {
     return Bytes(pin_prefix) + sha256.bytes() + Bytes(owner);
 }

@@ -27,8 +27,10 @@ namespace cache_detail {
 
 inline constexpr std::string_view entry_prefix = "cache/entry/";
 inline constexpr std::string_view pin_prefix = "cache/pin/";
+inline constexpr std::string_view chunks_prefix = "cache/chunks/";
 
 [[nodiscard]] Bytes entry_key(const Digest& sha256);
+[[nodiscard]] Bytes chunks_key(const Digest& sha256);
 [[nodiscard]] Bytes pin_key(const Digest& sha256, std::string_view owner);
 
 /// SHA-256 of a file of exactly this size, whose contents are durable when it returns.

@@ -291,3 +291,32 @@ TEST_CASE("cache: marks for unknown artifacts and pieces beyond the end are refu
     CHECK(site.cache->mark_pieces(a.manifest.sha256, {&piece, 1}).error().code == Errc::invalid);
     CHECK(site.cache->pieces(Digest{}).empty());
 }
+
+TEST_CASE("cache: chunks are found in every complete artifact, after a start too, and go with it") {
+    Site site;
+    site.open();
+    const auto a = artifact("app", 900'000, 1);
+    auto other = artifact("other", 300'000, 2);
+    const auto wanted = chunks_of(a.manifest).value();
+    REQUIRE(wanted.size() > 5);
+    CHECK(site.cache->find_chunks(wanted)->empty());
+    REQUIRE(site.cache->begin(a.manifest, 1));
+    CHECK(site.cache->find_chunks(wanted)->empty());  // half an artifact is not trusted
+    site.put(a, 1);
+    site.put(other, 1);
+    site.restart();
+    auto mixed = wanted;
+    mixed.push_back(chunks_of(other.manifest).value().back());
+    mixed.push_back({0, 10, chunk_hash("nowhere")});
+    const auto found = site.cache->find_chunks(mixed);
+    REQUIRE(found);
+    CHECK(found->size() == mixed.size() - 1);
+    for (std::size_t i = 0; i + 1 < mixed.size(); ++i) {
+        const auto& place = found->at(mixed[i].hash);
+        const auto& from = place.sha256 == a.manifest.sha256 ? a : other;
+        CHECK(chunk_hash(from.bytes.substr(place.offset, mixed[i].length)) == mixed[i].hash);
+    }
+    REQUIRE(site.cache->remove(a.manifest.sha256));
+    CHECK(site.cache->find_chunks(wanted)->empty());
+    CHECK(site.cache->find_chunks(mixed)->size() == 1);
+}
