@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/iterator.h>
 #include <rocksdb/options.h>
@@ -10,6 +11,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "storage/files.hpp"
 
@@ -18,6 +20,7 @@ namespace clarity {
 namespace {
 
 constexpr std::uint64_t open_space_min_bytes = 512U << 10;
+constexpr std::size_t logs_max = 16;
 
 rocksdb::Slice slice(std::string_view bytes) {
     return {bytes.data(), bytes.size()};
@@ -53,9 +56,32 @@ Error store_error(const std::string& path, const rocksdb::Status& status) {
     return {Errc::io, fmt::format("{}: {}", path, text)};
 }
 
+/// RocksDB writes its options to a file at every start, reads them back and compares: a fifth of
+/// the work of opening a small store, and a synced file. Ours are in this program; nothing reads
+/// that file.
+class NoOptionsFile final : public rocksdb::FileSystemWrapper {
+  public:
+    using FileSystemWrapper::FileSystemWrapper;
+    const char* Name() const override { return "ClarityNoOptionsFile"; }
+    rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSWritableFile>* out,
+                                      rocksdb::IODebugContext* debug) override {
+        const auto name = path.substr(path.rfind('/') + 1);
+        if (name.starts_with("OPTIONS-")) return rocksdb::IOStatus::NotSupported();
+        return FileSystemWrapper::NewWritableFile(path, options, out, debug);
+    }
+};
+
+rocksdb::Env* lean_env() {
+    static const auto env =
+        rocksdb::NewCompositeEnv(std::make_shared<NoOptionsFile>(rocksdb::FileSystem::Default()));
+    return env.get();
+}
+
 /// A few megabytes in all: an agent lives beside the work that the box is for.
 rocksdb::Options small_options() {
     rocksdb::Options options;
+    options.env = lean_env();
     options.create_if_missing = true;
     options.write_buffer_size = 2 << 20;  // two of them: one fills while the other is written
     options.max_write_buffer_number = 2;
@@ -87,6 +113,17 @@ rocksdb::Options small_options() {
     table.format_version = 5;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
     return options;
+}
+
+/// Whether what the write-ahead logs hold may stay there over a restart, rather than go into one
+/// more tiny table, to be compacted with others. Each start adds a log, so now and then it may not.
+bool may_keep_logs(const std::string& path) {
+    std::error_code error;
+    std::size_t logs = 0;
+    for (const auto& each : std::filesystem::directory_iterator(path, error)) {
+        logs += each.path().extension() == ".log" ? 1U : 0U;
+    }
+    return !error && logs <= logs_max;
 }
 
 class RocksStore final : public KeyValueStore {
@@ -181,7 +218,9 @@ Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& pa
                     path, free >> 10, open_space_min_bytes >> 10);
     }
     rocksdb::DB* db = nullptr;
-    const auto status = rocksdb::DB::Open(small_options(), path, &db);
+    auto options = small_options();
+    options.avoid_flush_during_recovery = may_keep_logs(path);
+    const auto status = rocksdb::DB::Open(options, path, &db);
     std::unique_ptr<rocksdb::DB> owned(db);
     if (!status.ok()) return tl::unexpected(store_error(path, status));
     return std::make_unique<RocksStore>(path, std::move(owned));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <thread>
 
 #include "tests/storage/temp_dir.hpp"
@@ -100,6 +101,31 @@ TEST_CASE("store: what was written is there after a kill, without any sync") {
     auto store = KeyValueStore::open(dir / "kv");
     REQUIRE(store);
     CHECK(keys(**store, "k", false).size() == 100);
+}
+
+TEST_CASE("store: a program that is killed again and again does not pile up logs") {
+    const TempDir dir;
+    for (int i = 0; i < 40; ++i) {
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            auto store = KeyValueStore::open(dir / "kv");
+            const bool good = store && (*store)->put("k" + std::to_string(i), "v").has_value();
+            ::_exit(good ? 0 : 1);
+        }
+        int status = 0;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        REQUIRE(WIFEXITED(status));
+        REQUIRE(WEXITSTATUS(status) == 0);
+    }
+    auto store = KeyValueStore::open(dir / "kv");
+    REQUIRE(store);
+    CHECK(keys(**store, "k", false).size() == 40);
+    std::size_t logs = 0;
+    for (const auto& each : std::filesystem::directory_iterator(dir / "kv")) {
+        logs += each.path().extension() == ".log" ? 1U : 0U;
+    }
+    CHECK(logs <= 20);
 }
 
 TEST_CASE("store: many threads write and read at once") {
