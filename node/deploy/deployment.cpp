@@ -170,7 +170,7 @@ void Deployment::Impl::act(const std::string& action, const std::string& service
     if (action == "start") {
         if (each.entry.step == Step::held) {
             fire(each, Event::release);
-            advance(each);
+            advance_all();
         }
         return done(std::string("started"));
     }
@@ -196,7 +196,7 @@ void Deployment::Impl::act(const std::string& action, const std::string& service
             stopped.state = ServiceState::stopped;
             if (stopped.interrupt) move(stopped, *std::exchange(stopped.interrupt, {}));
             else if (result && action == "restart") move(stopped, Event::release);
-            advance(stopped);
+            advance_all();
             changed();
             if (!result) return done(tl::unexpected<Error>(result.error()));
             done(action == "restart" ? std::string("restarted") : std::string("stopped"));

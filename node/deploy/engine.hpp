@@ -69,6 +69,7 @@ struct Deployment::Impl : std::enable_shared_from_this<Deployment::Impl> {
 
     // --- engine_reconcile.cpp: keeping it so
     void tick();
+    void schedule_tick();
     void reconcile(Live& live);
     void on_observed(Live& live, Result<Observation> seen, const std::string& checks);
     void recall_if_asked();
@@ -113,6 +114,7 @@ struct Deployment::Impl : std::enable_shared_from_this<Deployment::Impl> {
     bool changed_posted = false;
     bool ended = false;
     std::int64_t next_reconcile_ms = 0;
+    std::int64_t tick_due_ms = -1;  ///< the timer's; -1 = not set
     std::unique_ptr<WorkerPool> pool;  // last: its jobs use the rest
 };
 
@@ -125,8 +127,10 @@ void Deployment::Impl::in_background(Work work, Then then) {
         [self = weak_from_this(), this, work = std::move(work), then = std::move(then)]() mutable {
             auto result = std::make_shared<decltype(work())>(work());
             io.post([self, result, then = std::move(then)]() mutable {
-                if (const auto alive = self.lock(); alive && !alive->ended)
-                    then(std::move(*result));
+                const auto alive = self.lock();
+                if (!alive || alive->ended) return;
+                then(std::move(*result));
+                alive->schedule_tick();
             });
         });
 }

@@ -8,7 +8,8 @@ namespace clarity {
 namespace {
 
 constexpr int check_timeout_ms = 1000;
-constexpr std::int64_t idle_tick_ms = 250;
+constexpr std::int64_t busy_tick_ms = 250;  ///< while a service is on its way
+constexpr std::int64_t tick_min_ms = 5;
 
 }  // namespace
 
@@ -21,15 +22,31 @@ std::int64_t Deployment::Impl::backoff(std::uint32_t attempts, std::int64_t low,
 /// Looks at what waits for time to pass; every reconcile_ms at what the host runs.
 void Deployment::Impl::tick() {
     if (ended) return;
+    tick_due_ms = -1;
     const auto now = steady_ms_now();
+    const bool look = now >= next_reconcile_ms;
+    if (look) next_reconcile_ms = now + settings.reconcile_ms;
     advance_all();
-    if (now >= next_reconcile_ms) {
-        next_reconcile_ms = now + settings.reconcile_ms;
-        for (auto& [name, each] : live) reconcile(each);
+    if (!look) return;
+    for (auto& [name, each] : live) reconcile(each);
+    schedule_tick();
+}
+
+/// Sets the timer for what is due first. To be called after every change: a server without services
+/// does not wake at all, one whose services are at rest only looks at them.
+void Deployment::Impl::schedule_tick() {
+    if (ended || live.empty()) return;
+    const auto now = steady_ms_now();
+    auto due = next_reconcile_ms;
+    for (const auto& [name, each] : live) {
+        if (each.busy || is_at_rest(each.entry.step)) continue;  // what is busy comes back
+        const auto poll = std::min<std::int64_t>(busy_tick_ms, settings.watch_poll_ms);
+        due = std::min(due, std::max(each.not_before_ms, now + poll));
     }
-    const auto wait =
-        std::min<std::int64_t>({idle_tick_ms, settings.reconcile_ms, settings.watch_poll_ms});
-    timer.expires_after(std::chrono::milliseconds(std::max<std::int64_t>(wait, 5)));
+    due = std::max(due, now + tick_min_ms);
+    if (tick_due_ms >= 0 && tick_due_ms <= due) return;
+    tick_due_ms = due;
+    timer.expires_after(std::chrono::milliseconds(due - now));
     timer.async_wait([self = weak_from_this()](auto error) {
         if (const auto alive = self.lock(); alive && !error) alive->tick();
     });

@@ -35,6 +35,7 @@ void Deployment::Impl::advance_all() {
     std::erase_if(live, [](const auto& each) {
         return each.second.entry.step == Step::gone && !each.second.busy;
     });
+    schedule_tick();
 }
 
 void Deployment::Impl::advance(Live& each) {
