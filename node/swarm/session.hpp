@@ -51,13 +51,15 @@ struct SessionEvents {
 /// exchange. Calls do not block unless they say so; on the loop's thread unless they say so.
 class TorrentSession {
   public:
-    /// Blocks until it listens (or fails to).
+    /// Takes the port; libtorrent itself, with its threads, starts with the first torrent. Does not
+    /// block.
     [[nodiscard]] static Result<std::unique_ptr<TorrentSession>> start(
         boost::asio::io_context& loop, SessionSettings settings, SessionEvents events);
     /// Blocks until libtorrent's threads are gone.
     ~TorrentSession();
 
     /// The file is at `path` (its folder and name); pieces in `have` are trusted without a check.
+    /// The first one starts libtorrent: some 30 ms, errors as of start().
     [[nodiscard]] Result<void> add(const Digest& sha256, const TorrentFile& torrent,
                                    const std::string& path, const std::vector<bool>& have,
                                    const std::vector<std::string>& endpoints);

@@ -10,8 +10,9 @@
 namespace clarity {
 
 namespace {
-constexpr auto tick_interval = std::chrono::milliseconds(250);
-constexpr std::uint64_t ticks_per_second = 4;
+constexpr std::int64_t tick_ms = 250;        ///< while bytes come in
+constexpr std::int64_t second_ms = 1000;     ///< rates, counters, reports of mere progress
+constexpr std::int64_t idle_tick_ms = 2000;  ///< all is here: who fetches it from us changes
 }  // namespace
 
 std::int64_t swarm_now_ms() {
@@ -94,7 +95,6 @@ Result<void> Swarm::Impl::start() {
                 swarm::TorrentSession::start(loop_, std::move(session), std::move(events)));
     state_worker_ = std::make_unique<swarm::Worker>();
     hash_worker_ = std::make_unique<swarm::Worker>();
-    schedule_tick();
     return {};
 }
 
@@ -114,18 +114,40 @@ void Swarm::Impl::post(std::function<void(Impl&)> job) {
     });
 }
 
+/// How long nothing depends on time alone; -1 = until something happens.
+std::int64_t Swarm::Impl::tick_wait_ms() const {
+    std::int64_t wait = change_due_ ? second_ms : -1;
+    for (const auto& [sha256, item] : items_) {
+        const bool still = item.phase == Phase::complete && !item.fetch;
+        const auto need = still ? idle_tick_ms : item.phase == Phase::resting ? second_ms : tick_ms;
+        if (wait < 0 || need < wait) wait = need;
+    }
+    return wait;
+}
+
+/// To be called when something began that a tick must look at: sets the timer if it is not set, or
+/// too late.
 void Swarm::Impl::schedule_tick() {
-    timer_.expires_after(tick_interval);
+    const auto wait = tick_wait_ms();
+    const auto due = swarm_now_ms() + wait;
+    if (wait < 0 || closing_ || (tick_due_ms_ >= 0 && tick_due_ms_ <= due)) return;
+    tick_due_ms_ = due;
+    timer_.expires_after(std::chrono::milliseconds(wait));
     timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
         const auto self = weak.lock();
         if (error || !self) return;
+        self->tick_due_ms_ = -1;
         self->tick();
         self->schedule_tick();
     });
 }
 
 void Swarm::Impl::tick() {
-    if (++ticks_ % ticks_per_second == 0) tick_second();
+    const auto now = swarm_now_ms();
+    if (now - second_done_ms_ >= second_ms) {
+        second_done_ms_ = now;
+        tick_second();
+    }
     if (!items_.empty()) session_->ask_stats();  // answers for what moved only
     for (auto& [sha256, item] : items_) {
         mark_pieces(item);
@@ -148,6 +170,7 @@ void Swarm::Impl::tick_second() {
 void Swarm::Impl::changed(bool at_once) {
     if (closing_) return;
     change_due_ = true;
+    schedule_tick();
     if (!at_once || change_now_) return;
     change_now_ = true;
     post([](Impl& self) {

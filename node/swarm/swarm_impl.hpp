@@ -92,7 +92,8 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     ArtifactCache& cache_;
     SwarmCallbacks callbacks_;
     boost::asio::steady_timer timer_;
-    std::uint64_t ticks_ = 0;
+    std::int64_t tick_due_ms_ = -1;  ///< the timer's; -1 = not set
+    std::int64_t second_done_ms_ = 0;
     std::uint64_t generations_ = 0;
     std::vector<SwarmPeer> peers_;
     SiteClaims site_;
@@ -116,6 +117,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     // swarm.cpp
     [[nodiscard]] Item* find(const Digest& sha256);
     [[nodiscard]] Item* find(const Digest& sha256, std::uint64_t generation);
+    [[nodiscard]] std::int64_t tick_wait_ms() const;
     void schedule_tick();
     void tick();
     void tick_second();

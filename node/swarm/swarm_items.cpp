@@ -97,7 +97,8 @@ void Swarm::Impl::prepared(Item& item, const std::string& path, std::vector<bool
     item.holder_since_ms = -1;
     add_torrent(item, path);
     changed(true);
-    if (item.have_count == item.manifest->piece_count()) finish(item);
+    const bool all = item.have_count == item.manifest->piece_count();
+    if (all && item.phase == Phase::running) finish(item);
 }
 
 void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
@@ -107,7 +108,9 @@ void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
     const bool incomplete = item.phase == Phase::running;
     const auto added = session_->add(item.manifest->sha256, *torrent, path, item.have,
                                      incomplete ? endpoints_for(item) : std::vector<std::string>{});
-    if (!added) failed(item, added.error());
+    if (added) return;
+    failed(item, added.error());
+    if (added.error().code != Errc::invalid) rest(item);  // the port, as a rule: tried again
 }
 
 void Swarm::Impl::remove_torrent(Item& item) {

@@ -9,17 +9,19 @@
 
 namespace clarity::swarm {
 
-/// One thread that runs jobs in the order they came. The destructor asks the running job to stop,
-/// drops those that wait and joins.
+/// One thread, started by the first job, that runs jobs in the order they came. The destructor asks
+/// the running job to stop, drops those that wait and joins.
 class Worker {
   public:
     using Job = std::function<void(std::stop_token)>;
 
-    Worker() : thread_([this](std::stop_token stop) { run(stop); }) {}
     /// Any thread.
     void submit(Job job) {
         const std::lock_guard lock(mutex_);
         jobs_.push_back(std::move(job));
+        if (!thread_.joinable()) {
+            thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
+        }
         wake_.notify_one();
     }
 

@@ -301,3 +301,24 @@ TEST_CASE("swarm: a port in use is one clear line") {
     CHECK(second.error().code == Errc::conflict);
     CHECK(second.error().message.find(settings.listen) != std::string::npos);
 }
+
+// Goal: an agent without artifacts pays nothing for libtorrent, and still holds its port.
+TEST_CASE("swarm: libtorrent starts with the first artifact, on the port held since the start") {
+    Site site(1);
+    Node& node = *site.nodes[0];
+    const auto threads = [] {
+        const std::filesystem::directory_iterator tasks("/proc/self/task");
+        return std::distance(begin(tasks), end(tasks));
+    };
+    const auto before = threads();
+    const auto port = node.swarm->port();
+    CHECK(port != 0);
+    const TempFolder folder;
+    Origin origin(folder.path);
+    site.set_repository(origin.url());
+    const auto manifest = site.publish(origin, noise(300'000, 5));
+    site.want_everywhere(manifest);
+    REQUIRE(site.run_until([&] { return site.all_complete(manifest.sha256); }));
+    CHECK(threads() > before);
+    CHECK(node.swarm->port() == port);
+}
