@@ -11,8 +11,11 @@
 namespace clarity {
 namespace {
 
-constexpr auto tick_every = std::chrono::milliseconds(500);
-constexpr auto site_delay = std::chrono::milliseconds(20);
+constexpr std::int64_t tick_ms = 500;
+constexpr std::int64_t quiet_tick_ms = 5000;  ///< settled in, nothing to decide
+constexpr std::int64_t site_delay_min_ms = 20;
+constexpr std::int64_t site_delay_max_ms = 320;
+constexpr std::int64_t site_quiet_ms = 1000;
 constexpr std::int64_t result_wait_ms = 30'000;
 constexpr std::int64_t settle_in_ms = 10'000;
 constexpr auto leave_delay = std::chrono::milliseconds(250);
@@ -38,6 +41,7 @@ Agent::Impl::Impl(boost::asio::io_context& io, AgentConfig given, Identity who, 
       store(kv),
       trust(std::move(believed)),
       policy(trust),
+      curve_keys(kv),
       own_record(identity, unix_ms()),
       uplink_decision({}, identity.site, identity.server_id),
       record_timer(io),
@@ -143,6 +147,7 @@ void Agent::Impl::start_mesh() {
     settings.self = identity.server_id;
     settings.seed = seed_of(identity);
     settings.incarnation = trust.incarnation() + 1;
+    settings.curve_of = [this](const PublicKey& key) { return curve_keys.of(key); };
     MeshCallbacks hooks;
     hooks.changed = [this] { on_site_changed(); };
     hooks.ad_seen = [this](const mesh::DocumentAd& ad) { on_ad(ad); };
@@ -197,15 +202,19 @@ void Agent::Impl::receive(const std::string& user, const wire::Handle& from, Byt
     }
 }
 
-/// Gathers changes of a moment: records come in bursts.
+/// Gathers changes of a moment: records come in bursts. To look at the whole site costs with its
+/// size, so while changes go on coming they are gathered for longer each time.
 void Agent::Impl::on_site_changed() {
     if (site_pending || stopping) return;
     site_pending = true;
-    site_timer.expires_after(site_delay);
+    const bool quiet = mesh->now_ms() - site_done_ms > site_quiet_ms;
+    site_delay_ms = quiet ? site_delay_min_ms : std::min(2 * site_delay_ms, site_delay_max_ms);
+    site_timer.expires_after(std::chrono::milliseconds(site_delay_ms));
     site_timer.async_wait([self = weak_from_this()](const auto& error) {
         const auto me = self.lock();
         if (error || !me || me->stopping) return;
         me->site_pending = false;
+        me->site_done_ms = me->mesh->now_ms();
         me->workloads->set_site(me->snapshot());
         me->decide_uplink();
         me->uplink->site_changed();
@@ -228,7 +237,8 @@ void Agent::Impl::tick() {
         is_settled_in = true;
         give_back_start_up_memory();
     }
-    tick_timer.expires_after(tick_every);
+    const bool quiet = is_settled_in && !uplink_decision.is_waiting();
+    tick_timer.expires_after(std::chrono::milliseconds(quiet ? quiet_tick_ms : tick_ms));
     tick_timer.async_wait([self = weak_from_this()](const auto& error) {
         const auto me = self.lock();
         if (!error && me) me->tick();

@@ -17,13 +17,14 @@ void Agent::Impl::apply_roster() {
     const auto& roster = trust.roster();
     std::map<CurveKey, std::string> users;
     for (const auto& observer : roster.observers) {
-        if (const auto key = curve_public(observer)) users[*key] = "o:" + key_id_of(observer).hex();
+        if (const auto key = curve_keys.of(observer)) users[*key] = "o:" + key_id_of(observer).hex();
     }
     for (const auto& member : roster.members) {
-        if (const auto key = curve_public(member.key)) users[*key] = "m:" + member.server_id;
+        if (const auto key = curve_keys.of(member.key)) users[*key] = "m:" + member.server_id;
     }
     net->set_authorised(mesh_listener, std::move(users));
     mesh->set_roster(roster);
+    curve_keys.store();
     tell_who_left(roster);
     const bool is_member = roster.find(identity.server_id) != nullptr;
     if (!is_member && was_member) {

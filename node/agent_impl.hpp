@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "node/agent.hpp"
+#include "node/curve_keys.hpp"
 #include "node/document_policy.hpp"
 #include "node/http_endpoints.hpp"
 #include "node/mesh_driver.hpp"
@@ -29,6 +30,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     KeyValueStore& store;
     TrustStore trust;
     DocumentPolicy policy;
+    CurveKeys curve_keys;
     OwnRecord own_record;
     UplinkDecision uplink_decision;
     Metrics metrics;
@@ -46,6 +48,8 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     std::int64_t signed_at_ms = -1;
     bool record_pending = false;
     bool site_pending = false;
+    std::int64_t site_delay_ms = 0;  ///< the last; grows while changes go on coming
+    std::int64_t site_done_ms = 0;
     bool stopping = false;
     bool is_settled_in = false;  ///< what the start alone needed was given back
     std::map<std::string, std::string> known_members;  ///< hostnames by server id

@@ -246,7 +246,7 @@ void MeshDriver::set_roster(const Roster& roster) {
     std::vector<mesh::MemberSpec> members;
     for (const auto& member : roster.members) {
         members.push_back({member.server_id});
-        if (const auto key = curve_public(member.key)) me.curve_keys[member.server_id] = *key;
+        if (const auto key = me.settings.curve_of(member.key)) me.curve_keys[member.server_id] = *key;
     }
     std::vector<std::string> stale;
     for (const auto& [id, link] : me.outgoing) {

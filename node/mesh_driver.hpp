@@ -23,6 +23,8 @@ struct MeshDriverSettings {
     std::int64_t idle_close_ms = 15'000;   ///< a connection beyond the active peers
     int heartbeat_ms = 8'000;              ///< of connections; the mesh's own probes tell who lives
     std::int64_t handle_fresh_ms = 5'000;  ///< answer over a connection that came in this lately
+    /// As curve_public(), which takes its time; or what remembers.
+    std::function<Result<CurveKey>(const PublicKey&)> curve_of = curve_public;
 };
 
 /// All run on the loop, not from inside a call into the driver's setters.

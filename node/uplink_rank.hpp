@@ -35,6 +35,8 @@ class UplinkDecision {
 
     /// Should this node hold a connection now? To be called on changes and now and then.
     [[nodiscard]] bool step(std::int64_t now_ms, const std::vector<UplinkCandidate>& members);
+    /// A change waits for its time: step() is to be called again soon.
+    [[nodiscard]] bool is_waiting() const { return since_ms_ >= 0; }
 
   private:
     UplinkSettings settings_;

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <ctime>
+#include <optional>
 #include <set>
 
 #include "node/deploy/deployment.hpp"
+#include "node/deploy/worker_pool.hpp"
 #include "protocol/log/log.hpp"
 #include "protocol/orders.hpp"
 #include "protocol/x509.hpp"
@@ -32,7 +33,7 @@ bool is_lasting(Errc code) {
 
 struct Workloads::Impl : std::enable_shared_from_this<Workloads::Impl> {
     Impl(boost::asio::io_context& io, const Identity& who, std::function<void()> on_change)
-        : loop(io), identity(who), changed(std::move(on_change)), timer(io), workers(1) {}
+        : loop(io), identity(who), changed(std::move(on_change)), timer(io) {}
 
     boost::asio::io_context& loop;
     const Identity& identity;
@@ -45,7 +46,7 @@ struct Workloads::Impl : std::enable_shared_from_this<Workloads::Impl> {
     std::map<Digest, Manifest> manifests;
     std::set<Digest> held_by_others;  ///< complete copies elsewhere at the site
     std::map<Digest, std::string> fetch_errors;
-    boost::asio::thread_pool workers;  ///< last: ends first
+    std::optional<WorkerPool> workers{std::in_place, 1U};  ///< last: ends first
 
     DeployCallbacks deploy_callbacks() {
         const auto self = weak_from_this();
@@ -107,24 +108,23 @@ struct Workloads::Impl : std::enable_shared_from_this<Workloads::Impl> {
         }
         auto candidates = servers_wanting(plan, manifests, manifest.sha256);
         const auto correlation = plan.correlation_id;
-        boost::asio::post(
-            workers, [self = weak_from_this(), manifest, correlation,
-                      candidates = std::move(candidates), elsewhere = held_by_others]() mutable {
-                const auto me = self.lock();
-                if (!me) return;
-                const auto dropped = me->cache->collect(
-                    [&](const CachedArtifact& each) { return elsewhere.contains(each.sha256); },
-                    manifest.size_bytes);
-                if (!dropped) log::warning("cache: {}", dropped.error().message);
-                boost::asio::post(me->loop, [self, manifest, correlation,
-                                             gone = dropped.value_or(std::vector<Digest>{}),
-                                             candidates = std::move(candidates)]() mutable {
-                    const auto again = self.lock();
-                    if (!again || !again->swarm) return;
-                    for (const auto& digest : gone) again->swarm->forget(digest);
-                    again->swarm->want(manifest, correlation, std::move(candidates));
-                });
+        workers->post([self = weak_from_this(), manifest, correlation,
+                       candidates = std::move(candidates), elsewhere = held_by_others]() mutable {
+            const auto me = self.lock();
+            if (!me) return;
+            const auto dropped = me->cache->collect(
+                [&](const CachedArtifact& each) { return elsewhere.contains(each.sha256); },
+                manifest.size_bytes);
+            if (!dropped) log::warning("cache: {}", dropped.error().message);
+            boost::asio::post(me->loop, [self, manifest, correlation,
+                                         gone = dropped.value_or(std::vector<Digest>{}),
+                                         candidates = std::move(candidates)]() mutable {
+                const auto again = self.lock();
+                if (!again || !again->swarm) return;
+                for (const auto& digest : gone) again->swarm->forget(digest);
+                again->swarm->want(manifest, correlation, std::move(candidates));
             });
+        });
     }
 
     void open_repositories() {
@@ -185,7 +185,7 @@ Result<std::unique_ptr<Workloads>> Workloads::start(boost::asio::io_context& loo
 Workloads::~Workloads() {
     if (!impl_) return;
     impl_->timer.cancel();
-    impl_->workers.join();
+    impl_->workers.reset();
     impl_->deployment.reset();
     impl_->swarm.reset();
 }
