@@ -4,26 +4,44 @@
 
 namespace clarity {
 
-bool RecordBook::update(const mesh::Mesh& mesh) {
-    bool changed = false;
+std::vector<std::string> RecordBook::update(const mesh::Mesh& mesh) {
+    std::vector<std::string> changed;
     for (const auto& [owner, stored] : mesh.records()) {
         const auto seen = seen_.find(owner);
         if (seen != seen_.end() && seen->second == stored.hash) continue;
         seen_[owner] = stored.hash;
-        changed = true;
-        const auto envelope = Envelope::decode(stored.bytes);
-        auto record = envelope ? Record::decode(envelope->payload)
-                               : Result<Record>(tl::unexpected(envelope.error()));
-        if (record) records_[owner] = *std::move(record);
-        else records_.erase(owner);
+        changed.push_back(owner);
+        read(owner, stored.bytes);
     }
     std::erase_if(seen_, [&](const auto& each) {
         if (mesh.records().contains(each.first)) return false;
-        records_.erase(each.first);
-        changed = true;
+        forget(each.first);
+        changed.push_back(each.first);
         return true;
     });
     return changed;
+}
+
+void RecordBook::read(const std::string& owner, const Bytes& bytes) {
+    forget(owner);
+    const auto envelope = Envelope::decode(bytes);
+    if (!envelope) return;
+    endpoints_[owner] = endpoints_of(envelope->payload);
+    auto record = Record::decode(envelope->payload);
+    // The mesh has checked its head before it stored it (verify_record_head()).
+    if (record) records_[owner] = *std::move(record);
+    else newer_.insert(owner);
+}
+
+void RecordBook::forget(const std::string& owner) {
+    records_.erase(owner);
+    newer_.erase(owner);
+    endpoints_.erase(owner);
+}
+
+Endpoints RecordBook::endpoints(const std::string& server_id) const {
+    const auto at = endpoints_.find(server_id);
+    return at == endpoints_.end() ? Endpoints{} : at->second;
 }
 
 }  // namespace clarity

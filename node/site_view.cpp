@@ -16,6 +16,8 @@ ServerView server_view(const SiteViewSources& sources, const Member& member,
     out.member = member;
     const auto record = sources.book.records().find(member.server_id);
     if (record != sources.book.records().end()) out.record = record->second;
+    out.newer_format = sources.book.newer().contains(member.server_id);
+    out.mesh_endpoint = sources.book.endpoints(member.server_id).mesh;
     if (member.server_id == sources.identity.server_id) {
         out.state = "alive";
         out.age_ms = 0;

@@ -19,6 +19,8 @@ inline constexpr std::string_view manifest = "application/vnd.clarity.manifest.v
 inline constexpr std::string_view plan = "application/vnd.clarity.plan.v1+msgpack";
 inline constexpr std::string_view beacon = "application/vnd.clarity.beacon.v1+msgpack";
 inline constexpr std::string_view command = "application/vnd.clarity.command.v1+msgpack";
+inline constexpr std::string_view lan_announcement =
+    "application/vnd.clarity.lan-announcement.v1+msgpack";
 inline constexpr std::string_view record = "application/vnd.clarity.record.v1+msgpack";
 }  // namespace payload_type
 

@@ -1,6 +1,7 @@
 #include "protocol/record.hpp"
 
 #include "protocol/codec.hpp"
+#include "protocol/endpoint.hpp"
 
 namespace clarity {
 
@@ -90,6 +91,19 @@ void fields(A& a, Record& r) {
     a.value("claims", r.claims);
     a.optional("refusals", r.refusals);
     a.optional("notices", r.notices);
+    a.optional("mesh", r.endpoints.mesh);
+    a.optional("swarm", r.endpoints.swarm);
+}
+template <class A>
+void fields(A& a, RecordHead& h) {
+    a.text("site", h.site);
+    a.text("server", h.server_id);
+    a.value("version", h.version);
+}
+template <class A>
+void fields(A& a, Endpoints& e) {
+    a.optional("mesh", e.mesh);
+    a.optional("swarm", e.swarm);
 }
 
 Bytes Record::encode() const {
@@ -100,9 +114,13 @@ Result<Record> Record::decode(std::string_view payload) {
     return codec::decode<Record>("record", payload, record_max_bytes);
 }
 
-Result<Record> verify_record(const Roster& roster, const Envelope& envelope) {
+Result<RecordHead> RecordHead::decode(std::string_view payload) {
+    return codec::decode<RecordHead>("record", payload, record_max_bytes);
+}
+
+Result<RecordHead> verify_record_head(const Roster& roster, const Envelope& envelope) {
     // The claimed owner decides which key must have signed; nothing else of it is used before.
-    CLARITY_TRY(auto out, Record::decode(envelope.payload));
+    CLARITY_TRY(auto out, RecordHead::decode(envelope.payload));
     const Member* member = roster.find(out.server_id);
     if (member == nullptr) {
         return fail(Errc::bad_signature, "record of {}, which is not in the roster", out.server_id);
@@ -112,6 +130,18 @@ Result<Record> verify_record(const Roster& roster, const Envelope& envelope) {
         return fail(Errc::bad_signature, "record is of site {}, not {}", out.site, roster.site);
     }
     return out;
+}
+
+Endpoints endpoints_of(std::string_view payload) {
+    auto out = codec::decode<Endpoints>("record", payload, record_max_bytes).value_or(Endpoints{});
+    if (!is_mesh_endpoint(out.mesh)) out.mesh.clear();
+    if (!is_swarm_endpoint(out.swarm)) out.swarm.clear();
+    return out;
+}
+
+Result<Record> verify_record(const Roster& roster, const Envelope& envelope) {
+    CLARITY_CHECK(verify_record_head(roster, envelope));
+    return Record::decode(envelope.payload);
 }
 
 }  // namespace clarity

@@ -67,6 +67,13 @@ struct RecordVersion {
     auto operator<=>(const RecordVersion&) const = default;
 };
 
+/// Where a server is reached now, in its own words. Empty = it does not say, the roster does.
+struct Endpoints {
+    std::string mesh;   ///< "tcp://10.0.0.1:8472"
+    std::string swarm;  ///< "10.0.0.1:8473"
+    auto operator<=>(const Endpoints&) const = default;
+};
+
 /// What a node is and does, signed by itself (identity key), on change only.
 struct Record {
     std::string site;
@@ -86,12 +93,31 @@ struct Record {
     std::vector<FetchClaim> claims;
     std::vector<Refusal> refusals;
     std::vector<std::string> notices;  ///< lines for an operator: "no Docker engine on this host"
+    Endpoints endpoints;               ///< absent in records of older versions
 
     [[nodiscard]] Bytes encode() const;
     [[nodiscard]] static Result<Record> decode(std::string_view payload);
 };
 
 inline constexpr std::size_t record_max_bytes = 60U << 10;
+
+/// The part of a record that every version writes and reads alike, whatever stands beside it: what
+/// a node checks before it keeps and passes on a record that it may be too old to read.
+struct RecordHead {
+    std::string site;
+    std::string server_id;
+    RecordVersion version;
+
+    [[nodiscard]] static Result<RecordHead> decode(std::string_view payload);
+};
+
+/// The envelope's head, once it is known to be its owner's: signed by the key that the roster gives
+/// the server that it names, for this site. The rest of the record need not be readable.
+[[nodiscard]] Result<RecordHead> verify_record_head(const Roster& roster, const Envelope& envelope);
+
+/// Where the record says that its owner is, as far as this version can read that; what is no
+/// endpoint counts as not said.
+[[nodiscard]] Endpoints endpoints_of(std::string_view payload);
 
 /// The envelope's record, once it is known to be its owner's: signed by the key that the roster
 /// gives the server that it names, for this site.

@@ -33,15 +33,17 @@ Json service_json(const ServiceStatus& service) {
                 {"drift", service.drift}};
 }
 
-Json server_json(const ServerView& server) {
+Json server_json(const ServerView& server, const std::string& answered_by) {
     Json services = Json::array();
     Json refusals = Json::array();
     Json notices = Json::array();
     std::uint64_t plan_seq = 0;
+    std::uint64_t roster_epoch = 0;
     bool settled = false;
     bool failed = false;
     if (server.record) {
         plan_seq = server.record->plan_seq;
+        roster_epoch = server.record->roster_epoch;
         settled = server.record->plan_settled;
         failed = server.record->plan_failed;
         notices = server.record->notices;
@@ -55,12 +57,21 @@ Json server_json(const ServerView& server) {
                                     {"at", utc_time(each.at_unix_ms)}});
         }
     }
+    if (server.newer_format) {
+        notices.push_back("reports in a newer format: upgrade " + answered_by +
+                          " to see its services");
+    }
+    const auto& address =
+        server.mesh_endpoint.empty() ? server.member.mesh_endpoint : server.mesh_endpoint;
     return Json{{"server", server.member.hostname},
                 {"server_id", server.member.server_id},
+                {"mesh_endpoint", address},
+                {"newer_format", server.newer_format},
                 {"state", server.state},
                 {"age_s", seconds(server.age_ms)},
                 {"witness", server.witness},
                 {"plan_seq", plan_seq},
+                {"roster_epoch", roster_epoch},
                 {"settled", settled},
                 {"failed", failed},
                 {"agent_version", server.record ? server.record->agent_version : ""},
@@ -119,7 +130,7 @@ Json status_json(const SiteView& view) {
     int healthy = 0;
     int failed = 0;
     for (const auto& server : view.servers) {
-        servers.push_back(server_json(server));
+        servers.push_back(server_json(server, view.answered_by));
         const bool is_alive = server.state == "alive";
         bool server_failed = server.record && server.record->plan_failed;
         bool all_running = server.record.has_value();

@@ -17,6 +17,8 @@ struct ServerView {
     std::int64_t age_ms = -1;       ///< since the witness last heard of it; -1 = never
     std::string witness;            ///< hostname of who saw it
     std::optional<Record> record;   ///< last known, whatever its age
+    bool newer_format = false;      ///< its record is of a version that whoever answers cannot read
+    std::string mesh_endpoint;      ///< where it says that it is; empty = as the roster has it
 };
 
 /// A site as one node or the coordinator sees it.
