@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "node/lan_beacon.hpp"
 #include "protocol/yaml/yaml.hpp"
 #include "storage/files.hpp"
 
@@ -27,6 +28,17 @@ void read_addresses(yaml::Map& map, AgentConfig& out) {
     map.child("mesh", [&](yaml::Map& mesh) {
         out.mesh_listen = with_scheme(mesh.text("listen", optional, out.mesh_listen));
         out.mesh_advertise = with_scheme(mesh.text("advertise"));
+        mesh.child("beacon", [&](yaml::Map& beacon) {
+            out.beacon_group = beacon.text("group");
+            out.beacon_interface = beacon.text("interface");
+            const auto checked = out.beacon_group.empty()
+                                     ? Result<void>()
+                                     : LanBeacon::check_group(out.beacon_group);
+            if (!checked) {
+                beacon.error(beacon.line_of("group"),
+                             "mesh.beacon.group: " + checked.error().message);
+            }
+        });
     });
     map.child("swarm", [&](yaml::Map& swarm) {
         out.swarm_listen = without_scheme(swarm.text("listen", optional, out.swarm_listen));

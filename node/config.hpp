@@ -17,7 +17,9 @@ struct AgentConfig {
     std::string join_token_file;
     std::string server;  ///< hostname or id in the inventory; empty = this host's name
     std::string mesh_listen = "tcp://0.0.0.0:8472";
-    std::string mesh_advertise;  ///< as peers reach it; empty = mesh_listen
+    std::string mesh_advertise;  ///< as peers reach it, or INTERFACE:PORT; empty = mesh_listen
+    std::string beacon_group;    ///< multicast "239.…:port" of the LAN beacon; empty = none
+    std::string beacon_interface;
     std::string swarm_listen = "0.0.0.0:8473";
     std::string swarm_advertise;
     std::string http_listen = "127.0.0.1:8474";  ///< empty = none

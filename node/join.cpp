@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "node/enrol.hpp"
+#include "node/own_endpoints.hpp"
 #include "protocol/log/log.hpp"
 #include "storage/files.hpp"
 
@@ -40,10 +41,10 @@ Result<EnrolSettings> settings_of(const AgentConfig& config) {
         }
     }
     out.server = config.server;
-    CLARITY_CHECK(check_advertised("mesh.advertise", config.mesh_advertise));
-    CLARITY_CHECK(check_advertised("swarm.advertise", config.swarm_advertise));
-    out.mesh_endpoint = config.mesh_advertise;
-    out.swarm_endpoint = config.swarm_advertise;
+    out.mesh_endpoint = resolve_interface(config.mesh_advertise);
+    out.swarm_endpoint = resolve_interface(config.swarm_advertise);
+    CLARITY_CHECK(check_advertised("mesh.advertise", out.mesh_endpoint));
+    CLARITY_CHECK(check_advertised("swarm.advertise", out.swarm_endpoint));
     return out;
 }
 

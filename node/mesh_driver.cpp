@@ -5,15 +5,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <optional>
-#include <set>
 
+#include "node/mesh_links.hpp"
 #include "protocol/log/log.hpp"
 #include "protocol/query.hpp"
 
 namespace clarity {
 namespace {
 
-constexpr std::int64_t tidy_every_ms = 5000;
+constexpr std::int64_t active_every_ms = 1000;
 constexpr std::int64_t tell_every_ms = 30'000;
 constexpr std::int64_t wait_min_ms = 1;
 constexpr std::int64_t wait_max_ms = 1000;
@@ -30,16 +30,6 @@ struct Overloaded : Ts... {
 }  // namespace
 
 struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
-    struct Outgoing {
-        std::string endpoint;
-        CurveKey key;
-        std::int64_t used_ms = 0;
-    };
-    struct Incoming {
-        wire::Handle handle;
-        std::int64_t heard_ms = 0;
-    };
-
     Impl(boost::asio::io_context& io, wire::Wire& wire, MeshDriverSettings given,
          MeshCallbacks hooks)
         : loop(io),
@@ -47,6 +37,7 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
           settings(std::move(given)),
           callbacks(std::move(hooks)),
           timer(io),
+          links(link_settings(), link_actions()),
           mesh(mesh_settings(), settings.incarnation) {}
 
     boost::asio::io_context& loop;
@@ -57,12 +48,15 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
     const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
     Roster roster;
     std::map<std::string, CurveKey> curve_keys;
-    std::map<std::string, Outgoing> outgoing;
-    std::map<std::string, Incoming> incoming;
+    AddressBook addresses;
     RecordBook book;
+    MeshLinks links;
+    std::map<std::string, std::uint64_t> dials;  ///< the newest of each member
+    std::uint64_t dials_made = 0;
     std::optional<std::uint64_t> unstored_incarnation;
-    std::int64_t tidied_ms = 0;
+    std::int64_t active_ms = -active_every_ms;
     std::int64_t told_silent_ms = -1;
+    std::int64_t record_received_ms = -1;
     bool pumping = false;
     bool changed = false;
     bool stopped = false;
@@ -83,8 +77,9 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
                                    std::string_view bytes) {
             const auto envelope = Envelope::decode(bytes);
             if (!envelope) return false;
-            const auto record = verify_record(roster, *envelope);
-            return record && record->server_id == owner && record->version == version;
+            // The rest may be of a newer version: it is for those who can read it.
+            const auto head = verify_record_head(roster, *envelope);
+            return head && head->server_id == owner && head->version == version;
         };
         out.verify_document = [](const mesh::DocumentAd& ad, std::string_view bytes) {
             const auto envelope = Envelope::decode(bytes);
@@ -93,65 +88,104 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
         return out;
     }
 
-    void send(const mesh::Send& send) {
-        auto frame = query::wrap(query::Channel::mesh, send.frame);
-        const auto at = outgoing.find(send.to);
-        if (at != outgoing.end()) {
-            at->second.used_ms = now();
-            net.send(peer_name(send.to), std::move(frame));
-            return;
-        }
-        const auto came = incoming.find(send.to);
-        if (came != incoming.end() && now() - came->second.heard_ms < settings.handle_fresh_ms) {
-            net.reply(came->second.handle, std::move(frame));
-            return;
-        }
-        if (connect(send.to)) net.send(peer_name(send.to), std::move(frame));
+    LinkSettings link_settings() const {
+        auto out = settings.links;
+        out.self = settings.self;
+        out.seed = settings.seed;
+        return out;
     }
 
-    bool connect(const std::string& member) {
-        const auto* spec = roster.find(member);
+    LinkActions link_actions() {
+        LinkActions out;
+        out.dial = [this](const std::string& member, const std::string& endpoint) {
+            dial(member, endpoint);
+        };
+        out.hang_up = [this](const std::string& member) {
+            dials.erase(member);
+            net.disconnect(peer_name(member));
+        };
+        out.send = [this](const std::string& member, Bytes frame) {
+            net.send(peer_name(member), std::move(frame));
+        };
+        out.reply = [this](const wire::Handle& to, Bytes frame) {
+            net.reply(to, std::move(frame));
+        };
+        out.cut = [this](const wire::Handle& from) { net.cut(from); };
+        out.addresses = [this](const std::string& member) { return addresses.mesh(member); };
+        out.answered = [this](const std::string& member, const std::string& endpoint) {
+            addresses.answered(member, endpoint);
+        };
+        return out;
+    }
+
+    void dial(const std::string& member, const std::string& endpoint) {
         const auto key = curve_keys.find(member);
-        if (spec == nullptr || key == curve_keys.end()) return false;
-        outgoing[member] = {spec->mesh_endpoint, key->second, now()};
+        if (key == curve_keys.end()) return;
         const auto self = weak_from_this();
-        net.connect({peer_name(member), spec->mesh_endpoint, key->second,
+        const auto number = ++dials_made;
+        dials[member] = number;
+        net.connect({peer_name(member),
+                     endpoint,
+                     key->second,
                      [self, member](Bytes frame) {
                          const auto me = self.lock();
                          if (!me || !query::is(query::Channel::mesh, frame)) return;
-                         me->mesh.receive(me->now(), member, query::body_of(frame));
-                         me->pump();
+                         me->links.received(me->now(), member);
+                         me->take(member, query::body_of(frame));
                      },
-                     [self, member](wire::PeerEvent event) {
+                     [self, member, number](wire::PeerEvent event) {
                          const auto me = self.lock();
-                         if (!me || event == wire::PeerEvent::up) return;
-                         me->mesh.peer_unreachable(me->now(), member);
-                         me->pump();
+                         if (me) me->happened(member, number, event);
                      },
-                     settings.heartbeat_ms});
-        return true;
+                     0,
+                     {.site = settings.site, .server = settings.self}});
     }
 
-    void disconnect(const std::string& member) {
-        if (outgoing.erase(member) != 0) net.disconnect(peer_name(member));
+    /// `number` tells a late word of a connection that was given up from one of the present one.
+    void happened(const std::string& member, std::uint64_t number, wire::PeerEvent event) {
+        const auto at = dials.find(member);
+        if (stopped || at == dials.end() || at->second != number) return;
+        bool unreachable = false;
+        switch (event) {
+            case wire::PeerEvent::up: links.up(now(), member); break;
+            case wire::PeerEvent::down: unreachable = links.down(now(), member); break;
+            case wire::PeerEvent::refused: unreachable = links.refused(now(), member); break;
+            case wire::PeerEvent::dropped: unreachable = true; break;
+        }
+        if (unreachable) mesh.peer_unreachable(now(), member);
+        pump();
     }
 
-    /// Closes what has been idle: neither an active peer nor used for a while.
-    void tidy() {
-        if (now() - tidied_ms < tidy_every_ms) return;
-        tidied_ms = now();
-        const auto list = mesh.active_peers();
-        const std::set<std::string> active(list.begin(), list.end());
-        std::vector<std::string> idle;
-        for (const auto& [member, link] : outgoing) {
-            if (!active.contains(member) && now() - link.used_ms > settings.idle_close_ms) {
-                idle.push_back(member);
+    void take(const std::string& member, std::string_view frame) {
+        if (stopped) return;
+        mesh.receive(now(), member, frame);
+        pump();
+    }
+
+    void send(const mesh::Send& send) {
+        using enum MeshLinks::Belief;
+        const auto state = mesh.state_of(send.to);
+        const bool gone = state == mesh::State::dead || state == mesh::State::left;
+        links.send(now(), send.to, query::wrap(query::Channel::mesh, send.frame),
+                   gone ? dead : (state == mesh::State::unknown ? unknown : alive));
+    }
+
+    void look_at_active(bool at_once) {
+        if (!at_once && now() - active_ms < active_every_ms) return;
+        active_ms = now();
+        links.set_active(now(), mesh.active_peers());
+    }
+
+    /// What the newest records say of where their owners are.
+    void learn_addresses(const std::vector<std::string>& owners) {
+        for (const auto& owner : owners) {
+            if (owner == settings.self || !mesh.records().contains(owner)) continue;
+            const auto version = mesh.records().at(owner).version;
+            if (addresses.learn(owner, version, book.endpoints(owner))) {
+                links.address_changed(now(), owner);
+                mesh.peer_found(now(), owner);
             }
         }
-        for (const auto& member : idle) disconnect(member);
-        std::erase_if(incoming, [&](const auto& row) {
-            return now() - row.second.heard_ms > 4 * settings.handle_fresh_ms;
-        });
     }
 
     bool store_incarnation() {
@@ -178,14 +212,14 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
                     changed = true;
                     const auto* member = roster.find(each.id);
                     // What healed since is found by a new connection sooner than by TCP's retries.
-                    if (each.state == mesh::State::dead) {
-                        disconnect(each.id);
-                        incoming.erase(each.id);
-                    }
+                    if (each.state == mesh::State::dead) links.close(each.id, true);
                     log::info("mesh: {} is {}", member == nullptr ? each.id : member->hostname,
                               mesh::name_of(each.state));
                 },
-                [&](mesh::RecordReceived&) { changed = true; },
+                [&](mesh::RecordReceived&) {
+                    changed = true;
+                    record_received_ms = now();
+                },
                 [&](mesh::AdSeen& each) { callbacks.ad_seen(each.ad); },
                 [&](mesh::DocumentReceived& each) { callbacks.document(each.ad, each.body); },
                 [&](mesh::StoreIncarnation& each) {
@@ -209,7 +243,8 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
         pumping = false;
         if (changed) {
             changed = false;
-            (void)book.update(mesh);
+            learn_addresses(book.update(mesh));
+            look_at_active(true);
             boost::asio::post(loop, [self = weak_from_this()] {
                 if (const auto me = self.lock(); me && !me->stopped) me->callbacks.changed();
             });
@@ -218,13 +253,15 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
     }
 
     void arm() {
-        const auto wait = std::clamp(mesh.deadline() - now(), wait_min_ms, wait_max_ms);
+        const auto due = std::min(mesh.deadline(), links.deadline());
+        const auto wait = std::clamp(due - now(), wait_min_ms, wait_max_ms);
         timer.expires_after(std::chrono::milliseconds(wait));
         timer.async_wait([self = weak_from_this()](const auto& error) {
             const auto me = self.lock();
             if (error || !me || me->stopped) return;
             me->mesh.on_time(me->now());
-            me->tidy();
+            me->look_at_active(false);
+            me->links.on_time(me->now());
             me->pump();
         });
     }
@@ -242,27 +279,26 @@ MeshDriver::~MeshDriver() {
 void MeshDriver::set_roster(const Roster& roster) {
     auto& me = *impl_;
     me.roster = roster;
-    me.curve_keys.clear();
+    const auto before = std::exchange(me.curve_keys, {});
     std::vector<mesh::MemberSpec> members;
+    std::vector<mesh::MemberSpec> same;  // who had another key so far is forgotten with its record
     for (const auto& member : roster.members) {
         members.push_back({member.server_id});
-        if (const auto key = me.settings.curve_of(member.key)) me.curve_keys[member.server_id] = *key;
+        const auto key = me.settings.curve_of(member.key);
+        if (key) me.curve_keys[member.server_id] = *key;
+        const auto was = before.find(member.server_id);
+        if (was == before.end() || (key && was->second == *key)) same.push_back(members.back());
     }
-    std::vector<std::string> stale;
-    for (const auto& [id, link] : me.outgoing) {
-        const auto* member = roster.find(id);
+    me.addresses.set_roster(roster);
+    for (const auto& id : me.links.members()) {
         const auto key = me.curve_keys.find(id);
         // Another key is another machine, at the same address as a rule.
-        if (member == nullptr || member->mesh_endpoint != link.endpoint ||
-            key == me.curve_keys.end() || key->second != link.key) {
-            stale.push_back(id);
+        const auto was = before.find(id);
+        if (key == me.curve_keys.end() || was == before.end() || was->second != key->second) {
+            me.links.close(id, false);
         }
     }
-    for (const auto& id : stale) me.disconnect(id);
-    std::erase_if(me.incoming, [&](const auto& row) {
-        const auto key = me.curve_keys.find(row.first);
-        return key == me.curve_keys.end() || key->second != row.second.handle.key;
-    });
+    if (same.size() != members.size()) me.mesh.set_members(me.now(), same);
     me.mesh.set_members(me.now(), members);
     me.changed = true;
     me.pump();
@@ -270,13 +306,41 @@ void MeshDriver::set_roster(const Roster& roster) {
 
 void MeshDriver::receive(const std::string& member, const wire::Handle& from,
                          std::string_view frame) {
-    impl_->incoming[member] = {from, impl_->now()};
-    impl_->mesh.receive(impl_->now(), member, frame);
-    impl_->pump();
+    // What was under way when the roster changed.
+    const auto key = impl_->curve_keys.find(member);
+    if (key == impl_->curve_keys.end() || key->second != from.key) return;
+    impl_->links.received(impl_->now(), member, from);
+    impl_->take(member, frame);
 }
 
 void MeshDriver::lost(const wire::Handle& handle) {
-    std::erase_if(impl_->incoming, [&](const auto& row) { return row.second.handle == handle; });
+    auto& me = *impl_;
+    if (me.stopped) return;
+    if (const auto member = me.links.lost(me.now(), handle)) {
+        me.mesh.peer_unreachable(me.now(), *member);
+    }
+    me.pump();
+}
+
+void MeshDriver::heard(const std::string& member, const Endpoints& endpoints) {
+    auto& me = *impl_;
+    const bool news = me.addresses.heard(member, endpoints);
+    const auto state = me.mesh.state_of(member);
+    const bool there = state == mesh::State::alive || state == mesh::State::suspect;
+    if (news || !there) me.links.address_changed(me.now(), member);
+    me.mesh.peer_found(me.now(), member);
+    me.pump();
+}
+
+void MeshDriver::moved() {
+    auto& me = *impl_;
+    for (const auto& member : me.links.members()) me.links.close(member, false);
+    me.look_at_active(true);
+    me.pump();
+}
+
+Result<void> MeshDriver::load_addresses(std::string_view bytes) {
+    return impl_->addresses.load(bytes);
 }
 
 void MeshDriver::offer(const mesh::DocumentAd& ad, Bytes body) {
@@ -319,8 +383,17 @@ const mesh::Mesh& MeshDriver::mesh() const {
 const RecordBook& MeshDriver::book() const {
     return impl_->book;
 }
+std::int64_t MeshDriver::record_received_ms() const {
+    return impl_->record_received_ms;
+}
+const AddressBook& MeshDriver::addresses() const {
+    return impl_->addresses;
+}
+const LinkCounters& MeshDriver::link_counters() const {
+    return impl_->links.counters();
+}
 std::size_t MeshDriver::connections() const {
-    return impl_->outgoing.size() + impl_->incoming.size();
+    return impl_->links.connections();
 }
 
 }  // namespace clarity

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "node/address_book.hpp"
+#include "node/mesh_links.hpp"
 #include "node/record_book.hpp"
 #include "protocol/mesh/mesh.hpp"
 #include "protocol/roster.hpp"
@@ -19,10 +21,8 @@ struct MeshDriverSettings {
     std::string site;
     std::string self;
     std::uint64_t seed = 1;
-    std::uint64_t incarnation = 1;         ///< first to use: above every one used before
-    std::int64_t idle_close_ms = 15'000;   ///< a connection beyond the active peers
-    int heartbeat_ms = 8'000;              ///< of connections; the mesh's own probes tell who lives
-    std::int64_t handle_fresh_ms = 5'000;  ///< answer over a connection that came in this lately
+    std::uint64_t incarnation = 1;  ///< first to use: above every one used before
+    LinkSettings links = {};        ///< `self` and `seed` are taken from above
     /// As curve_public(), which takes its time; or what remembers.
     std::function<Result<CurveKey>(const PublicKey&)> curve_of = curve_public;
 };
@@ -38,9 +38,8 @@ struct MeshCallbacks {
     std::function<void(const mesh::Equivocation&)> equivocation;
 };
 
-/// Runs the mesh's state machine over the wire: carries out its effects, keeps its time, and opens
-/// and closes connections. Answers go back over the connection a member opened to us where there is
-/// one; else we open one, which stays as long as the member is an active peer or in use.
+/// Runs the mesh's state machine over the wire: carries out its effects and keeps its time. Which
+/// connections are open is decided by MeshLinks, where they lead to by the AddressBook.
 /// Loop thread only.
 class MeshDriver {
   public:
@@ -53,6 +52,12 @@ class MeshDriver {
     /// A mesh frame (without its channel byte) that came in at the listener.
     void receive(const std::string& member, const wire::Handle& from, std::string_view frame);
     void lost(const wire::Handle& handle);
+    /// A member's own verified word, from outside the mesh, for where it is now.
+    void heard(const std::string& member, const Endpoints& endpoints);
+    /// Our own address changed: what is open leads back to the old one.
+    void moved();
+    /// What addresses().encode() gave in an earlier life; after the first set_roster().
+    [[nodiscard]] Result<void> load_addresses(std::string_view bytes);
 
     void offer(const mesh::DocumentAd& ad, Bytes body);
     void withdraw(const Digest& digest);
@@ -66,6 +71,11 @@ class MeshDriver {
     [[nodiscard]] const mesh::Mesh& mesh() const;
     /// The records decoded; our own included.
     [[nodiscard]] const RecordBook& book() const;
+    /// When the newest record of another server was taken, on the mesh's clock; -1 = none yet.
+    [[nodiscard]] std::int64_t record_received_ms() const;
+    [[nodiscard]] const AddressBook& addresses() const;
+    [[nodiscard]] const LinkCounters& link_counters() const;
+    /// Open ones, whoever dialled; a pair has one.
     [[nodiscard]] std::size_t connections() const;
 
   private:
