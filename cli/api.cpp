@@ -122,4 +122,8 @@ Result<Json> Api::post(const std::string& path, const Json& body) const {
     return accept(call("POST", path, &body));
 }
 
+Result<Json> Api::remove(const std::string& path) const {
+    return accept(call("DELETE", path, nullptr));
+}
+
 }  // namespace clarity::cli

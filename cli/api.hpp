@@ -37,6 +37,8 @@ class Api {
     [[nodiscard]] Result<Json> get(const std::string& path) const;
     [[nodiscard]] Result<Json> put(const std::string& path, const Json& body) const;
     [[nodiscard]] Result<Json> post(const std::string& path, const Json& body) const;
+    /// DELETE.
+    [[nodiscard]] Result<Json> remove(const std::string& path) const;
     /// For callers that want the body of a refusal too. Only transport problems are errors.
     [[nodiscard]] Result<ApiAnswer> call(const char* method, const std::string& path,
                                          const Json* body) const;

@@ -23,6 +23,7 @@ const std::vector<Command>& commands() {
                                              deployments_export_command(),
                                              deliver_command(),
                                              agents_command(),
+                                             agents_revoke_command(),
                                              token_create_command(),
                                              token_list_command(),
                                              secret_set_command(),

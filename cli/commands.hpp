@@ -25,6 +25,7 @@ namespace clarity::cli {
 [[nodiscard]] Command deployments_export_command();
 [[nodiscard]] Command deliver_command();
 [[nodiscard]] Command agents_command();
+[[nodiscard]] Command agents_revoke_command();
 [[nodiscard]] Command token_create_command();
 [[nodiscard]] Command token_list_command();
 [[nodiscard]] Command secret_set_command();

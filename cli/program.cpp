@@ -151,13 +151,14 @@ void Parser::add(const Command& command) {
         name = command.path.substr(space + 1);
     }
     bound.app = parent->add_subcommand(name, std::string(command.summary));
+    if (parent == &app_) groups_[name] = bound.app;  // "agents" works without a verb, too
     if (!command.details.empty()) bound.app->footer(std::string(command.details));
     for (const auto& argument : command.arguments) bind_argument(bound, argument);
 }
 
 const Bound* Parser::chosen() const {
     for (const auto& bound : bound_) {
-        if (bound.app->parsed()) return &bound;
+        if (bound.app->parsed() && bound.app->get_subcommands().empty()) return &bound;
     }
     return nullptr;
 }

@@ -45,6 +45,7 @@ TEST_CASE("real coordinator: login, root, inventory, artifact, token and secret"
     CHECK(has(secrets.out, "greeting"));
     CHECK_FALSE(has(secrets.out, "hello"));
     expect(0, {"agents"});
+    CHECK(has(expect(1, {"agents", "revoke", "edge-9", "--yes"}).err, "not enrolled"));
     expect(0, {"deployments", "list"});
     CHECK(has(expect(1, {"publish", "-e", "prod", "--yes"}).err, "enrolled"));
     expect(1, {"deployments", "show", "none-such"});

@@ -200,6 +200,29 @@ TEST_CASE("unreachable: a coordinator that is away is 5 and named", "[cli]") {
     CHECK(has(done.err, url));
 }
 
+TEST_CASE("agents revoke: asks first, then takes the server out of its roster", "[cli]") {
+    const Person person;
+    FakeCoordinator fake;
+    person.login(fake);
+    fake.on("GET /api/v1/agents", Json::array());
+    fake.on("DELETE /api/v1/agents/edge-3",
+            Json{{"server_id", "id-3"}, {"site", "acme/dc-1"}, {"roster_epoch", 7}});
+    const auto unasked = person.run({"agents", "revoke", "edge-3", "--no-input"});
+    CAPTURE(unasked.err);
+    CHECK(unasked.code == 1);
+    CHECK(fake.received("DELETE /api/v1/agents/edge-3").empty());
+    const auto done = person.run({"agents", "revoke", "edge-3", "--yes"});
+    CAPTURE(done.err);
+    CHECK(done.code == 0);
+    CHECK(done.out == "edge-3 of acme/dc-1 is revoked: roster 7 does not have it\n");
+    CHECK(fake.received("DELETE /api/v1/agents/edge-3").size() == 1);
+    CHECK(person.run({"agents", "revoke", "edge-9", "--yes"}).code == 1);
+    CHECK(person.run({"agents", "revoke"}).code == 2);
+    CHECK(person.run({"agents"}).code == 0);  // the list, as before
+    CHECK(person.run({"agents", "acme/dc-1"}).code == 0);
+    CHECK(has(person.run({"agents", "--help"}).out, "revoke"));
+}
+
 TEST_CASE("plan: pending changes are 3, none are 0", "[cli]") {
     const Person person;
     FakeCoordinator fake;
