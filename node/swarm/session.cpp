@@ -13,6 +13,7 @@
 #include <boost/asio/post.hpp>
 #include <map>
 
+#include "node/swarm/gate_plugin.hpp"
 #include "node/swarm/reserved_port.hpp"
 #include "node/swarm/session_settings.hpp"
 #include "protocol/log/log.hpp"
@@ -40,7 +41,8 @@ Error to_error(const lt::error_code& code, std::string what) {
 
 class HandleLink : public TorrentSession::Link {
   public:
-    explicit HandleLink(lt::torrent_handle handle) : handle_(std::move(handle)) {}
+    HandleLink(lt::torrent_handle handle, std::shared_ptr<GateControl> gate)
+        : handle_(std::move(handle)), gate_(std::move(gate)) {}
 
     [[nodiscard]] std::optional<SiteMap> site() const override {
         try {
@@ -49,18 +51,13 @@ class HandleLink : public TorrentSession::Link {
                 status.state == lt::torrent_status::checking_resume_data) {
                 return std::nullopt;
             }
-            SiteMap map{to_flags(status.pieces), {}, 0};
+            SiteMap map{to_flags(status.pieces), gate_->held(), 0};
             map.held.resize(map.own.size());
             std::vector<lt::peer_info> peers;
             handle_.get_peer_info(peers);
             for (const auto& peer : peers) {
                 if (peer.flags & (lt::peer_info::connecting | lt::peer_info::handshake)) continue;
                 ++map.peers;
-                if (static_cast<std::size_t>(peer.pieces.size()) != map.held.size()) continue;
-                const auto flags = to_flags(peer.pieces);
-                for (std::size_t i = 0; i < flags.size(); ++i) {
-                    if (flags[i]) map.held[i] = true;
-                }
             }
             return map;
         } catch (const std::exception&) {
@@ -86,6 +83,7 @@ class HandleLink : public TorrentSession::Link {
 
   private:
     lt::torrent_handle handle_;
+    std::shared_ptr<GateControl> gate_;
 };
 
 }  // namespace
@@ -94,6 +92,7 @@ struct TorrentSession::Impl : std::enable_shared_from_this<Impl> {
     struct Torrent {
         lt::torrent_handle handle;  ///< invalid until libtorrent has added it
         std::vector<lt::tcp::endpoint> dial;
+        std::shared_ptr<GateControl> gate = std::make_shared<GateControl>();
     };
 
     boost::asio::io_context& loop;
@@ -292,6 +291,14 @@ Result<void> TorrentSession::add(const Digest& sha256, const TorrentFile& torren
                    lt::torrent_flags::disable_lsd;
     auto& entry = impl_->torrents[torrent.name];
     entry = {};
+    std::vector<bool> own(have);
+    own.resize(static_cast<std::size_t>(params.ti->num_pieces()), false);
+    params.extensions.emplace_back(
+        [own = std::move(own), seed = impl_->settings.seed, gate = entry.gate,
+         piece_bytes = static_cast<std::uint32_t>(params.ti->piece_length())](
+            const lt::torrent_handle&, const lt::client_data_t&) {
+            return make_gate_plugin(piece_bytes, own, seed, gate);
+        });
     for (const auto& text : endpoints) {
         if (const auto endpoint = parse_endpoint(text)) entry.dial.push_back(*endpoint);
     }
@@ -346,6 +353,11 @@ void TorrentSession::clear_trouble(const Digest& sha256) {
     found->second.handle.resume();
 }
 
+void TorrentSession::set_producing(const Digest& sha256, bool producing) {
+    const auto found = impl_->torrents.find(sha256.hex());
+    if (found != impl_->torrents.end()) found->second.gate->producing = producing;
+}
+
 void TorrentSession::ask_stats() {
     if (!impl_->session) return;
     impl_->session->post_torrent_updates(lt::torrent_handle::query_pieces |
@@ -359,7 +371,7 @@ std::uint16_t TorrentSession::port() const {
 std::shared_ptr<TorrentSession::Link> TorrentSession::link(const Digest& sha256) const {
     const auto found = impl_->torrents.find(sha256.hex());
     if (found == impl_->torrents.end() || !found->second.handle.is_valid()) return nullptr;
-    return std::make_shared<HandleLink>(found->second.handle);
+    return std::make_shared<HandleLink>(found->second.handle, found->second.gate);
 }
 
 }  // namespace clarity::swarm

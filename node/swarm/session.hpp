@@ -25,6 +25,7 @@ struct SessionSettings {
     std::string listen;  ///< numeric "ip:port" or "[ip6]:port"
     std::string certificate_pem;
     std::string private_key_pem;
+    std::uint64_t seed = 0;  ///< differs between nodes: where a gate starts
     std::uint64_t upload_limit_bytes_s = 0;
     std::uint64_t download_limit_bytes_s = 0;
     std::uint32_t connections_max = 200;
@@ -69,6 +70,9 @@ class TorrentSession {
     /// Only these addresses may connect (when filter_addresses). Connections of others are cut.
     void allow(const std::vector<std::string>& endpoints);
     void clear_trouble(const Digest& sha256);
+    /// An origin fetch of ours gives the torrent pieces that nobody else has: its gate hands them
+    /// out (gate_plugin.hpp).
+    void set_producing(const Digest& sha256, bool producing);
     /// Asks for on_stats of every torrent that changed.
     void ask_stats();
     [[nodiscard]] std::uint16_t port() const;

@@ -3,10 +3,11 @@
 #include <libtorrent/alert.hpp>
 #include <libtorrent/disk_interface.hpp>
 #include <libtorrent/ip_filter.hpp>
-#include <libtorrent/posix_disk_io.hpp>
 #include <libtorrent/settings_pack.hpp>
 
 #include <charconv>
+
+#include "node/swarm/disk_io.hpp"
 
 namespace clarity::swarm {
 
@@ -108,7 +109,7 @@ Result<lt::session_params> session_params_for(const SessionSettings& settings) {
                      lt::alert_category::storage | lt::alert_category::piece_progress)));
     // No extensions: neither peer exchange nor metadata from peers.
     lt::session_params params(std::move(pack), {});
-    params.disk_io_constructor = lt::posix_disk_io_constructor;
+    params.disk_io_constructor = make_disk_io;
     return params;
 }
 

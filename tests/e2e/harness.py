@@ -44,7 +44,7 @@ def wait_for(what, seconds, condition, poll_s=0.05):
 
 
 class Site:
-    def __init__(self, build, nodes=4, wan_mbit=50, env=None, network=None):
+    def __init__(self, build, nodes=4, wan_mbit=50, env=None, network=None, lan_mbit=None):
         self.bin = (ROOT / build / "bin").resolve()
         self.dir = Path(tempfile.mkdtemp(prefix="clarity-e2e-"))
         self.processes = {}
@@ -54,7 +54,9 @@ class Site:
         self.names = [f"edge-{i}" for i in range(1, nodes + 1)]
         self.centre = self.net.add("centre", 2)
         self.origin = self.net.add("origin", 3, wan_mbit)
-        self.address = {name: self.net.add(name, 10 + i) for i, name in enumerate(self.names, 1)}
+        lan = () if lan_mbit is None else (lan_mbit,)
+        self.address = {name: self.net.add(name, 10 + i, *lan)
+                        for i, name in enumerate(self.names, 1)}
         self.www = self.dir / "www"
         self.inventory = self.dir / "inventory"
         self.www.mkdir()

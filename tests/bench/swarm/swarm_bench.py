@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""How a site of real agents gets an artifact, over shaped links, as a table.
+
+  sudo python3 tests/bench/swarm/swarm_bench.py [--build build/release] [--nodes 16] [--mib 256]
+      [--wan 50] [--lan 200] [--cases wan,lan,kill,cut,four] [--json FILE]
+
+Every node is a network namespace with one interface, shaped to --lan Mbit/s both ways; the origin
+(nginx) is behind --wan Mbit/s. WAN bytes are those of the origin's interface, headers included.
+Times run from `clarity publish` to the last node's log line that says that the whole file is there
+and its SHA-256 was checked. The bound is size / rate of the narrowest link. Ends with 1 when a
+transfer failed or, with --check, when a target was missed.
+"""
+import argparse
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+import samples  # noqa: E402
+from harness import SITE, Failure, wait_for  # noqa: E402
+from network import can_make_namespaces  # noqa: E402
+from scenes import PUBLISH, SLEEP, apply, set_up  # noqa: E402
+
+HERE = re.compile(r"^(\d+-\d+-\d+T\d+:\d+:\d+\.\d+)Z.* (\S+)@\S+ is here: ", re.M)
+FETCHING = re.compile(r"swarm: fetching (\S+)@")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Run:
+    """One site, its files at the origin, nothing published yet."""
+
+    def __init__(self, options, artifacts=1, at_first=None):
+        self.options = options
+        self.size = options.mib << 20
+        self.names = [f"payload-{n}" for n in range(1, artifacts + 1)]
+        build = options.build
+        folder = (ROOT / build / "samples").resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        files, services = {}, {}
+        for n, name in enumerate(self.names, 1):
+            path = folder / f"noise-{options.mib // artifacts}-{n}"
+            if not path.exists():
+                samples.noise(path, self.size // artifacts, n)
+            files[f"{name}-1.0.0"] = path
+            services[name] = ("binary", "1.0.0", SLEEP, *([at_first] if at_first else []))
+        self.site = set_up(build, services, files, nodes=options.nodes, wan_mbit=options.wan,
+                           lan_mbit=options.lan)
+        self.total = sum(Path(path).stat().st_size for path in files.values())
+
+    def __enter__(self):
+        self.site.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.site.__exit__(*error)
+
+    def arrived(self, name):
+        """Artifact → Unix time at which that node had it whole and checked."""
+        return {artifact: datetime.fromisoformat(at).replace(tzinfo=timezone.utc).timestamp()
+                for at, artifact in HERE.findall(self.site.log(name))}
+
+    def all_arrived(self, names):
+        return all(len(self.arrived(name)) == len(self.names) for name in names)
+
+    def cpu_s(self):
+        total = 0.0
+        for name in self.site.names:
+            process = self.site.processes.get(name)
+            if process is None:
+                continue
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            total += (int(fields[11]) + int(fields[12])) / TICKS
+        return total
+
+    def rss_max_mb(self):
+        out = 0
+        for name in self.site.names:
+            process = self.site.processes.get(name)
+            if process:
+                text = Path(f"/proc/{process.pid}/status").read_text()
+                out = max(out, int(re.search(r"VmHWM:\s+(\d+)", text).group(1)) / 1024)
+        return out
+
+    def publish(self):
+        self.began = time.time()
+        self.cpu = self.cpu_s()
+        self.wan = self.site.origin_sent()
+        self.site.cli(*PUBLISH, "--detach")
+
+    def finish(self, names=None, seconds=600, **more):
+        names = names or self.site.names
+        wait_for("every node to have everything", seconds, lambda: self.all_arrived(names), 0.2)
+        ends = [max(self.arrived(name).values()) for name in names]
+        return {"last_s": max(ends) - self.began, "first_s": min(ends) - self.began,
+                "wan_ratio": (self.site.origin_sent() - self.wan) / self.total,
+                "cpu_s": self.cpu_s() - self.cpu, "rss_mb": self.rss_max_mb(), **more}
+
+    def fetcher(self):
+        for name in self.site.names:
+            if name in self.site.processes and FETCHING.search(self.site.log(name)):
+                return name
+        return None
+
+
+def wan(options):
+    """WAN-limited: nobody has it, one pulls, all get it as it comes."""
+    with Run(options) as run:
+        run.publish()
+        bound = run.total * 8 / (min(options.wan, options.lan) * 1e6)
+        out = run.finish(bound_s=bound)
+        fetcher = run.fetcher()
+        out["fetcher_uploads"] = run.site.net.sent_bytes(fetcher) / run.total
+        return out
+
+
+def lan(options):
+    """LAN-limited: one node holds it, the origin is gone, 15 want it at once."""
+    with Run(options, at_first=["edge-1"]) as run:
+        run.site.cli(*PUBLISH)
+        run.site.stop("nginx")
+        run.site.services = {name: value[:3] for name, value in run.site.services.items()}
+        apply(run.site)
+        sent = run.site.net.sent_bytes("edge-1")
+        run.publish()
+        out = run.finish(names=run.site.names[1:], bound_s=run.total * 8 / (options.lan * 1e6))
+        out["wan_ratio"] = None
+        out["fetcher_uploads"] = (run.site.net.sent_bytes("edge-1") - sent) / run.total
+        return out
+
+
+def at_half(run):
+    """Waits until half of the bytes have come over the WAN; who fetches."""
+    wait_for("half of the bytes", 300,
+             lambda: run.site.origin_sent() - run.wan > run.total / 2, 0.05)
+    return run.fetcher()
+
+
+def kill(options):
+    """The fetcher is killed (-9) at half, and stays away."""
+    with Run(options) as run:
+        run.publish()
+        victim = at_half(run)
+        run.site.stop(victim, signal.SIGKILL)
+        rest = [name for name in run.site.names if name != victim]
+        return run.finish(names=rest, bound_s=run.total * 8 / (options.wan * 1e6))
+
+
+def cut(options):
+    """The origin's link is down for 30 s at half."""
+    with Run(options) as run:
+        run.publish()
+        at_half(run)
+        run.site.net.link("origin", False)
+        until = threading.Event()
+        until.wait(30)
+        run.site.net.link("origin", True)
+        return run.finish(bound_s=run.total * 8 / (options.wan * 1e6) + 30)
+
+
+def four(options):
+    """Four artifacts of a quarter of the size each, at once."""
+    with Run(options, artifacts=4) as run:
+        run.publish()
+        return run.finish(bound_s=run.total * 8 / (options.wan * 1e6))
+
+
+CASES = {"wan": wan, "lan": lan, "kill": kill, "cut": cut, "four": four}
+TARGETS = {"wan": {"ratio": 1.03, "wan_ratio": 1.01}, "lan": {"ratio": 1.15, "cpu_s": 24},
+           "kill": {"wan_ratio": 1.03}, "cut": {"wan_ratio": 1.03}, "four": {"wan_ratio": 1.03}}
+
+
+def cell(value, form, target=None):
+    if value is None:
+        return "—"
+    mark = "" if target is None else f" (≤ {target}{'' if value <= target else ', missed'})"
+    return form.format(value) + mark
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build/release")
+    parser.add_argument("--nodes", type=int, default=16)
+    parser.add_argument("--mib", type=int, default=256)
+    parser.add_argument("--wan", type=int, default=50, help="Mbit/s of the origin")
+    parser.add_argument("--lan", type=int, default=200, help="Mbit/s of every node")
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--json")
+    parser.add_argument("--check", action="store_true", help="end with 1 when a target is missed")
+    options = parser.parse_args()
+    if reason := can_make_namespaces():
+        sys.exit(f"swarm_bench: {reason}")
+    results, failed = {}, False
+    for name in options.cases.split(","):
+        say(f"{name}: {CASES[name].__doc__}")
+        try:
+            results[name] = CASES[name](options)
+            results[name]["ratio"] = results[name]["last_s"] / results[name]["bound_s"]
+            say(f"  {results[name]}")
+        except Failure as failure:
+            failed = True
+            say(f"  failed: {failure}")
+    print(f"{options.nodes} nodes, {options.mib} MiB, origin {options.wan} Mbit/s, LAN "
+          f"{options.lan} Mbit/s a node, {os.cpu_count()} cores for all, {options.build}\n")
+    print("| case | last node, s | / bound | WAN bytes / size | source sent / size "
+          "| CPU of all, s | peak RSS, MB |\n| --- | --- | --- | --- | --- | --- | --- |")
+    for name, got in results.items():
+        target = TARGETS[name]
+        failed |= options.check and any(got[key] > most for key, most in target.items())
+        print(f"| {name} | {got['last_s']:.1f} | {cell(got['ratio'], '{:.2f}', target.get('ratio'))}"
+              f" | {cell(got['wan_ratio'], '{:.4f}', target.get('wan_ratio'))}"
+              f" | {cell(got.get('fetcher_uploads'), '{:.2f}')}"
+              f" | {cell(got['cpu_s'], '{:.1f}', target.get('cpu_s'))} | {got['rss_mb']:.0f} |")
+    if options.json:
+        Path(options.json).write_text(json.dumps(
+            {"options": vars(options), "results": results}, indent=1) + "\n")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
