@@ -15,7 +15,11 @@ namespace clarity::coordinator {
 namespace {
 
 constexpr std::chrono::milliseconds tick{250};
-constexpr std::int64_t beacon_interval_ms = 10'000;
+/// Followed once more so long after a report: evidence that stood against it has then lost.
+constexpr std::int64_t follow_again_ms = 16'000;
+/// A site that somebody looks at is asked for news at most so often.
+constexpr std::int64_t ask_every_ms = 10'000;
+constexpr std::int64_t ask_when_older_ms = 5'000;
 constexpr std::uint64_t admin_body_max_bytes = 24U << 20;
 constexpr std::uint64_t stranger_body_max_bytes = 64U << 10;  ///< an enrolment is 2 KiB
 
@@ -37,14 +41,17 @@ struct Coordinator::Impl {
     std::unique_ptr<ControlService> control;
     std::unique_ptr<http::Server> server;
     boost::asio::steady_timer timer;
-    std::int64_t beacons_ms = 0;
-    std::set<std::string> reported;  ///< sites with news since the last tick
+    std::set<std::string> reported;                    ///< sites with news since the last tick
+    std::map<std::string, std::int64_t> follow_again;  ///< site → when
+    std::map<std::string, std::int64_t> asked;         ///< site → when last
 
     Result<void> start_rest(const Config& config);
     Result<void> start_control(const Config& config);
     ControlHooks control_hooks();
     Effects effects();
-    void on_report(const std::string& site, const std::string& from, const control::Report& report);
+    control::Ack on_report(const std::string& site, const std::string& from,
+                           const control::Report& report);
+    void on_looked_at(const std::string& site);
     void sync_members();
     void follow(const std::string& site);
     void on_tick();
@@ -84,10 +91,8 @@ Result<void> Coordinator::Impl::start_control(const Config& config) {
 
 ControlHooks Coordinator::Impl::control_hooks() {
     ControlHooks out;
-    out.ads = [this](const std::string& site) {
-        documents.refresh_beacon(site, now_unix_ms());
-        return documents.ads(site);
-    };
+    out.ads = [this](const std::string& site) { return documents.ads(site); };
+    out.beacon = [this](const std::string& site) { return documents.beacon(site, now_unix_ms()); };
     out.document = [this](const std::string& site, const Digest& digest) {
         return documents.document(site, digest);
     };
@@ -97,7 +102,7 @@ ControlHooks Coordinator::Impl::control_hooks() {
         return at->first;
     };
     out.on_report = [this](const std::string& site, const std::string& from,
-                           const control::Report& report) { on_report(site, from, report); };
+                           const control::Report& report) { return on_report(site, from, report); };
     out.on_order_result = [this](const std::string& server_id, const control::OrderResult& result) {
         core->results.add(server_id, result);
     };
@@ -111,20 +116,17 @@ Effects Coordinator::Impl::effects() {
     out.send_order = [this](const std::string& site, const Bytes& envelope) {
         return control->send_order(site, envelope);
     };
+    out.looked_at = [this](const std::string& site) { on_looked_at(site); };
     out.update_gauges = [this] { update_gauges(); };
     return out;
 }
 
-void Coordinator::Impl::on_report(const std::string& site, const std::string& from,
-                                  const control::Report& report) {
+control::Ack Coordinator::Impl::on_report(const std::string& site, const std::string& from,
+                                          const control::Report& report) {
     const auto* roster = core->rosters.find(site);
-    if (roster == nullptr) return;
-    std::vector<SightedServer> servers;
-    servers.reserve(report.views.size());
-    for (const auto& view : report.views) {
-        servers.push_back({view.server_id, view.state, view.age_ms, view.witness, view.record});
-    }
-    const auto outcome = core->sites.report(now_unix_ms(), roster->roster, from, servers);
+    if (roster == nullptr) return {};
+    const auto now = now_unix_ms();
+    auto outcome = core->sites.report(now, roster->roster, from, report);
     core->rosters.note_epoch(site, core->sites.highest(site).roster_epoch);
     if (outcome.refused > 0) {
         core->metrics.count("records_refused_total", {{"site", site}},
@@ -132,6 +134,20 @@ void Coordinator::Impl::on_report(const std::string& site, const std::string& fr
         log::debug("site {}: {} views of {} refused", site, outcome.refused, from);
     }
     reported.insert(site);
+    follow_again[site] = now + follow_again_ms;
+    return std::move(outcome.ack);
+}
+
+/// Somebody reads a site's status: the next time it is fresh, or says that nobody answers.
+void Coordinator::Impl::on_looked_at(const std::string& site) {
+    const auto now = now_unix_ms();
+    auto& last = asked[site];
+    if (now - last < ask_every_ms && now >= last) return;
+    const auto silence = core->sites.silence_of(now, site);
+    if (silence >= 0 && silence < ask_when_older_ms) return;
+    last = now;
+    control->ask(site);
+    core->sites.asked(now, site);
 }
 
 void Coordinator::Impl::sync_members() {
@@ -173,10 +189,11 @@ void Coordinator::Impl::on_tick() {
     for (const auto& site : reported) follow(site);
     reported.clear();
     control->expire(now);
-    if (now - beacons_ms >= beacon_interval_ms || now < beacons_ms) {
-        beacons_ms = now;
-        for (const auto& site : control->sites()) control->offer(site);
-    }
+    std::erase_if(follow_again, [&](const auto& row) {
+        if (now < row.second) return false;
+        follow(row.first);
+        return true;
+    });
 }
 
 void Coordinator::Impl::arm() {

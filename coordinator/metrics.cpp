@@ -18,6 +18,8 @@ const std::string& help_of(const std::string& name) {
         {"tokens_refused_total", "Join tokens refused."},
         {"auth_failures_total", "API requests without a valid bearer token."},
         {"reports_total", "Site reports taken from uplinks."},
+        {"report_resyncs_total", "Reports that showed another view than known here."},
+        {"control_bytes_total", "Bytes of control frames by direction."},
         {"records_refused_total", "Node records refused: signature, size or not a member."},
         {"control_frames_refused_total", "Control frames refused: malformed or not a member's."},
         {"start_time_seconds", "When the coordinator started, unix time."},

@@ -29,6 +29,7 @@ Answer list_sites(Api& api, Call& call) {
         Json row{{"site", site},  {"enrolled", 0},     {"alive", 0},
                  {"plan_seq", 0}, {"roster_epoch", 0}, {"freshness_s", nullptr}};
         if (const auto* roster = core.rosters.find(site)) {
+            api.effects.looked_at(site);
             const auto views = core.sites.servers(call.now_ms, roster->roster);
             row["enrolled"] = roster->roster.members.size();
             row["alive"] = std::count_if(views.begin(), views.end(), [](const ServerView& view) {
@@ -48,6 +49,7 @@ Answer list_agents(Api& api, Call& call) {
     Json out = Json::array();
     for (const auto& [site, roster] : api.core.rosters.all()) {
         if (!wanted.empty() && site != wanted) continue;
+        api.effects.looked_at(site);
         for (const auto& view : api.core.sites.servers(call.now_ms, roster.roster)) {
             out.push_back(agent_json(site, view));
         }
@@ -75,6 +77,7 @@ Result<std::pair<std::string, Member>> find_agent(const Core& core, const std::s
 
 Answer agent_status(Api& api, Call& call) {
     CLARITY_TRY(const auto at, find_agent(api.core, call.param("server_id")));
+    api.effects.looked_at(at.first);
     CLARITY_TRY(const auto view, api.core.view(at.first, call.now_ms));
     const Json status = status_json(view);
     for (const auto& server : status.at("servers")) {
@@ -88,7 +91,10 @@ Answer revoke_agent(Api& api, Call& call) {
     CLARITY_CHECK(api.core.rosters.remove_member(at.second.server_id));
     api.audit(call, "agent.revoke", at.first, at.second.server_id);
     api.effects.members_changed();
-    return json_answer(Json{{"server_id", at.second.server_id}, {"site", at.first}});
+    const auto* roster = api.core.rosters.find(at.first);
+    return json_answer(Json{{"server_id", at.second.server_id},
+                            {"site", at.first},
+                            {"roster_epoch", roster == nullptr ? 0 : roster->roster.epoch}});
 }
 
 Answer send_command(Api& api, Call& call) {
@@ -145,6 +151,7 @@ void Api::add_agent_routes(Router& router) {
     router.add("GET", "/api/v1/sites/{client}/{datacenter}/status", Access::admin,
                [this](Call& call) -> Answer {
                    CLARITY_TRY(const auto view, core.view(site_param(call), call.now_ms));
+                   effects.looked_at(view.site);
                    return json_answer(status_json(view));
                });
     router.add("GET", "/api/v1/sites/{client}/{datacenter}/roster", Access::admin,

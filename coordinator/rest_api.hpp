@@ -16,6 +16,8 @@ struct Effects {
     std::function<void(const std::string& site)> site_changed;
     /// Sends a signed command; to how many uplinks.
     std::function<std::size_t(const std::string& site, const Bytes& envelope)> send_order;
+    /// Somebody reads what a site's servers report.
+    std::function<void(const std::string& site)> looked_at = [](const std::string&) {};
     /// Gauges are brought up to date before /metrics is written.
     std::function<void()> update_gauges;
 };

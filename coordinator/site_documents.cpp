@@ -14,17 +14,14 @@ control::Ad ad_of(std::string kind, std::string key, std::uint64_t version, cons
 
 }  // namespace
 
-void SiteDocuments::refresh_beacon(const std::string& site, std::int64_t now_unix_ms) {
-    if (!core_.trust.has_root()) return;
+Bytes SiteDocuments::beacon(const std::string& site, std::int64_t now_unix_ms) const {
+    if (!core_.trust.has_root()) return {};
     Beacon beacon{site, now_unix_ms, 0, 0};
     if (const auto* roster = core_.rosters.find(site)) beacon.roster_epoch = roster->roster.epoch;
     if (const auto* plan = core_.deployments.current(site)) beacon.plan_seq = plan->plan.seq;
     auto envelope = Envelope::make(payload_type::beacon, beacon.encode());
     envelope.sign(core_.identity->signing);
-    auto bytes = envelope.encode();
-    auto ad = ad_of("beacon", site, static_cast<std::uint64_t>(now_unix_ms), envelope.digest(),
-                    bytes.size());
-    beacons_.insert_or_assign(site, Document{std::move(ad), std::move(bytes)});
+    return envelope.encode();
 }
 
 void SiteDocuments::add_plan(const std::string& site, std::vector<Document>& out) {
@@ -60,7 +57,6 @@ std::vector<SiteDocuments::Document> SiteDocuments::all(const std::string& site)
              roster->bytes});
     }
     add_plan(site, out);
-    if (const auto at = beacons_.find(site); at != beacons_.end()) out.push_back(at->second);
     return out;
 }
 

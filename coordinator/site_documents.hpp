@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -12,13 +11,13 @@ namespace clarity::coordinator {
 struct Core;
 
 /// The signed documents that a site's uplinks are offered: every root version, the roster, the
-/// newest plan with its manifests, and a beacon. Loop thread only.
+/// newest plan with its manifests; and the beacon beside them. Loop thread only.
 class SiteDocuments {
   public:
     explicit SiteDocuments(Core& core) : core_(core) {}
 
-    /// Signs a fresh beacon: what tells a site how fresh its knowledge is.
-    void refresh_beacon(const std::string& site, std::int64_t now_unix_ms);
+    /// Signs a fresh beacon: what tells a site how fresh its knowledge is. Empty without a root.
+    [[nodiscard]] Bytes beacon(const std::string& site, std::int64_t now_unix_ms) const;
     [[nodiscard]] std::vector<control::Ad> ads(const std::string& site);
     /// A document of this site by digest; not_found for anything else, another site's included.
     [[nodiscard]] Result<Bytes> document(const std::string& site, const Digest& digest);
@@ -32,7 +31,6 @@ class SiteDocuments {
     void add_plan(const std::string& site, std::vector<Document>& out);
 
     Core& core_;
-    std::map<std::string, Document> beacons_;
 };
 
 }  // namespace clarity::coordinator

@@ -223,9 +223,11 @@ void Agent::Impl::on_site_changed() {
 
 /// By rank among those that reach the coordinator; or for a while, to say how a command ended.
 void Agent::Impl::decide_uplink() {
-    const bool ranked = uplink_decision.step(mesh->now_ms(), uplink_candidates(snapshot()));
+    const bool ranked = uplink_decision.step(mesh->now_ms(), uplink_candidates(snapshot()),
+                                             uplink->reaches_coordinator());
     if (mesh->now_ms() - results_since_ms > result_wait_ms) results.clear();
-    uplink->set(ranked || !results.empty(), trust.roster().coordinators);
+    uplink->set(ranked || !results.empty(), uplink_decision.is_primary(),
+                trust.roster().coordinators);
 }
 
 /// What depends on time alone.

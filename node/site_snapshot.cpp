@@ -35,6 +35,7 @@ std::vector<control::View> report_views(const SiteSnapshot& site) {
                        self ? "alive" : std::string(mesh::name_of(view.state)),
                        age_of(site, view),
                        self ? site.self : view.witness,
+                       {},
                        {}});
     }
     return out;

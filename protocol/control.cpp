@@ -3,12 +3,16 @@
 #include <algorithm>
 
 #include "protocol/codec.hpp"
+#include "protocol/compression.hpp"
+#include "protocol/control_words.hpp"
+#include "protocol/sha256.hpp"
+#include "protocol/view_table.hpp"
 
 namespace clarity::control {
 namespace {
 constexpr std::size_t views_max = 20000;
-/// Room for a message's own keys beside what it carries.
-constexpr std::size_t overhead_bytes = 4U << 10;
+/// A shorter message is sent as it is.
+constexpr std::size_t compress_min_bytes = 160;
 }  // namespace
 
 template <class A>
@@ -28,18 +32,41 @@ void fields(A& a, Hello& h) {
     a.value("root_version", h.root_version);
     a.text("agent", h.agent_version);
 }
+// Short keys: these travel all day long.
 template <class A>
 void fields(A& a, View& v) {
-    a.text("server", v.server_id);
-    a.text("state", v.state);
-    a.value("age", v.age_ms);
-    a.text("witness", v.witness);
-    a.optional_bin("record", v.record);
+    a.text("s", v.server_id);
+    a.text("t", v.state);
+    a.value("a", v.age_ms);
+    a.text("w", v.witness);
+    a.value("i", v.version.incarnation);
+    a.value("n", v.version.seq);
+    a.optional_bin("r", v.record);
 }
 template <class A>
 void fields(A& a, Report& r) {
-    a.text("site", r.site);
-    a.value("views", r.views);
+    a.value("q", r.seq);
+    a.value("p", r.is_primary);
+    a.value("d", r.digest);
+    a.value("t", r.at_ms);
+    a.value("f", r.fresh_ms);
+    a.optional("x", r.stale);
+    a.optional("m", r.replaced);
+    a.optional("c", r.changes);
+    a.optional("g", r.gone);
+}
+template <class A>
+void fields(A& a, Ack& k) {
+    a.value("q", k.seq);
+    a.value("t", k.at_ms);
+    a.optional("b", k.buckets);
+    a.optional("w", k.wanted);
+    a.optional("o", k.offer);
+    a.optional_bin("n", k.beacon);
+}
+template <class A>
+void fields(A& a, Ask& k) {
+    a.value("n", k.nonce);
 }
 template <class A>
 void fields(A& a, Fetch& f) {
@@ -78,7 +105,7 @@ constexpr char tag = 0;
 template <>
 constexpr char tag<Hello> = 'h';
 template <>
-constexpr char tag<Report> = 'r';
+constexpr char tag<Report> = 'd';  // 'r' was the report without deltas
 template <>
 constexpr char tag<Fetch> = 'f';
 template <>
@@ -89,6 +116,12 @@ template <>
 constexpr char tag<Body> = 'b';
 template <>
 constexpr char tag<Order> = 'c';
+template <>
+constexpr char tag<Ack> = 'k';
+template <>
+constexpr char tag<Ask> = 'q';
+/// A whole frame of another kind, compressed with control_words.
+constexpr char compressed = 'z';
 
 template <class T>
 Result<Message> read(const char* what, std::string_view body) {
@@ -96,28 +129,48 @@ Result<Message> read(const char* what, std::string_view body) {
     return Message(std::move(out));
 }
 
-Result<void> within_limits(const Message& message) {
-    if (const auto* report = std::get_if<Report>(&message); report != nullptr) {
-        if (report->views.size() > views_max) return fail(Errc::invalid, "report of too many");
-    } else if (const auto* offer = std::get_if<Offer>(&message); offer != nullptr) {
-        if (offer->ads.size() > ads_max) return fail(Errc::invalid, "offer of too many documents");
-    } else if (const auto* body = std::get_if<Body>(&message); body != nullptr) {
-        const bool fits = body->total_bytes <= document_max && body->offset <= body->total_bytes &&
-                          body->bytes.size() <= body->total_bytes - body->offset;
-        if (!fits) return fail(Errc::invalid, "body lies outside its document");
-    }
+Result<void> within_limits(const Report& report) {
+    const bool fits = report.changes.size() <= views_max && report.gone.size() <= views_max &&
+                      report.stale.size() <= stale_max;
+    return fits ? Result<void>() : fail(Errc::invalid, "report of too many servers");
+}
+Result<void> within_limits(const Offer& offer) {
+    if (offer.ads.size() > ads_max) return fail(Errc::invalid, "offer of too many documents");
+    return {};
+}
+Result<void> within_limits(const Body& body) {
+    const bool fits = body.total_bytes <= document_max && body.offset <= body.total_bytes &&
+                      body.bytes.size() <= body.total_bytes - body.offset;
+    return fits ? Result<void>() : fail(Errc::invalid, "body lies outside its document");
+}
+Result<void> within_limits(const Ack& ack) {
+    const bool fits = (ack.buckets.empty() || ack.buckets.size() == ViewTable::buckets_count) &&
+                      ack.wanted.size() <= wanted_max;
+    return fits ? Result<void>() : fail(Errc::invalid, "acknowledgement of a wrong size");
+}
+template <class T>
+Result<void> within_limits(const T&) {
     return {};
 }
 
 }  // namespace
 
 Bytes encode(const Message& message) {
-    return std::visit(
+    auto plain = std::visit(
         [](const auto& each) { return tag<std::decay_t<decltype(each)>> + codec::encode(each); },
         message);
+    // What is too long as it stands is refused at the other end whether compressed or not.
+    if (plain.size() < compress_min_bytes || plain.size() > frame_max_bytes) return plain;
+    auto packed = compressed + compression::pack(plain, control_words);
+    return packed.size() > 1 && packed.size() < plain.size() ? packed : plain;
 }
 
 Result<Message> decode(std::string_view frame) {
+    Bytes unpacked;
+    if (!frame.empty() && frame.front() == compressed) {
+        CLARITY_TRY(unpacked, compression::unpack(frame.substr(1), frame_max_bytes, control_words));
+        frame = unpacked;
+    }
     if (frame.empty()) return fail(Errc::invalid, "control frame is empty");
     const auto body = frame.substr(1);
     Result<Message> out = fail(Errc::invalid, "control frame is of an unknown kind");
@@ -129,31 +182,21 @@ Result<Message> decode(std::string_view frame) {
         case tag<Offer>: out = read<Offer>("offer", body); break;
         case tag<Body>: out = read<Body>("body", body); break;
         case tag<Order>: out = read<Order>("order", body); break;
+        case tag<Ack>: out = read<Ack>("acknowledgement", body); break;
+        case tag<Ask>: out = read<Ask>("question", body); break;
         default: break;
     }
-    if (out) CLARITY_CHECK(within_limits(*out));
+    if (out) {
+        CLARITY_CHECK(std::visit([](const auto& each) { return within_limits(each); }, *out));
+    }
     return out;
 }
 
-std::vector<Bytes> encode_report(const std::string& site, const std::vector<View>& views) {
-    std::vector<Bytes> frames;
-    Report part{site, {}};
-    std::size_t size = overhead_bytes;
-    const auto flush = [&] {
-        frames.push_back(encode(part));
-        part.views.clear();
-        size = overhead_bytes;
-    };
-    for (auto view : views) {
-        if (view.record.size() > record_max_bytes + overhead_bytes) view.record.clear();
-        const std::size_t cost =
-            view.record.size() + view.server_id.size() + view.witness.size() + 96;
-        if (!part.views.empty() && size + cost > frame_max_bytes) flush();
-        size += cost;
-        part.views.push_back(std::move(view));
-    }
-    if (!part.views.empty()) flush();
-    return frames;
+std::uint64_t offer_hash(const std::vector<Ad>& ads) {
+    const auto digest = sha256(codec::encode(Offer{{}, ads}));
+    std::uint64_t out = 1;
+    for (std::size_t i = 0; i < 4; ++i) out = out << 8 | digest.data[i];
+    return out;
 }
 
 std::vector<Body> bodies_of(const Fetch& fetch, std::string_view document) {

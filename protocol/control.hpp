@@ -20,6 +20,9 @@ inline constexpr std::size_t chunk_bytes = 128U << 10;
 /// Most of one document, as in the codec.
 inline constexpr std::size_t document_max = 16U << 20;
 inline constexpr std::size_t ads_max = 1024;
+/// Records asked for in one Ack, servers in Report::stale.
+inline constexpr std::size_t wanted_max = 256;
+inline constexpr std::size_t stale_max = 64;
 
 /// A document that can be had: named by its envelope's digest.
 struct Ad {
@@ -46,14 +49,44 @@ struct View {
     std::string state;         ///< alive | suspect | dead | left | unknown
     std::int64_t age_ms = -1;  ///< since `witness` heard of it; -1 = never
     std::string witness;       ///< server id
-    Bytes record;  ///< signed envelope; empty = as in the last report on this connection
+    RecordVersion version;     ///< of the record that the reporter holds; zero = none
+    Bytes record;              ///< signed envelope; empty = not sent with this
 };
 
-/// node → coordinator: at most every second while something changes, else every 10 s. A site that
-/// does not fit one frame takes several.
+/// node → coordinator: what changed in the reporter's view of its site, and how fresh the rest is.
+/// One is under way at a time: the next one waits for the Ack. The primary uplink reports every
+/// change; a standby says only its digest, until it is asked for what differs.
 struct Report {
-    std::string site;
-    std::vector<View> views;
+    std::uint64_t seq = 0;  ///< rises by one on a connection
+    bool is_primary = false;
+    std::uint64_t digest = 0;  ///< ViewTable::digest() of the whole view, these changes included
+    /// When the report was made, by the coordinator's own clock: the time of its last Ack and what
+    /// went by since. 0 = no Ack yet.
+    std::int64_t at_ms = 0;
+    /// Of every alive server that is not named here somebody heard at most so long ago. -1 = more
+    /// reports follow at once: nothing is said of the rest, and the digests are not compared.
+    std::int64_t fresh_ms = -1;
+    std::vector<std::string> stale;  ///< alive servers to which fresh_ms does not apply; ≤ 64
+    std::uint32_t replaced = 0;      ///< bit b: `changes` has all there is in bucket b
+    std::vector<View> changes;
+    std::vector<std::string> gone;  ///< servers that the view has no more
+};
+
+/// coordinator → node: answers a Report, and proves that the coordinator lives.
+struct Ack {
+    std::uint64_t seq = 0;   ///< the report's; 0 = unasked, to bring a beacon
+    std::int64_t at_ms = 0;  ///< coordinator's clock, unix
+    /// Empty when the views agree; else the buckets of the coordinator's table. The node answers
+    /// with the rows of those that differ.
+    std::vector<std::uint64_t> buckets;
+    std::vector<std::string> wanted;  ///< servers whose newer record the coordinator lacks
+    std::uint64_t offer = 0;          ///< offer_hash() of what is offered now; 0 = not said
+    Bytes beacon;                     ///< a fresh one's envelope, or empty
+};
+
+/// coordinator → node: somebody looks at the site: report now.
+struct Ask {
+    std::uint64_t nonce = 0;
 };
 
 /// node → coordinator: `length_bytes` 0 = to its end. Answered with Body frames, or not at all
@@ -71,7 +104,8 @@ struct OrderResult {
     std::string text;  ///< output (logs), or the error's line; at most 64 KiB
 };
 
-/// coordinator → node: all documents of the site that are current; after Hello and on each change.
+/// coordinator → node: all documents of the site that are current, without the beacon; after Hello
+/// and on each change.
 struct Offer {
     std::string site;
     std::vector<Ad> ads;
@@ -90,15 +124,15 @@ struct Order {
     Bytes envelope;
 };
 
-using Message = std::variant<Hello, Report, Fetch, OrderResult, Offer, Body, Order>;
+using Message = std::variant<Hello, Report, Fetch, OrderResult, Offer, Body, Order, Ack, Ask>;
 
+/// One frame; compressed where that makes it shorter.
 [[nodiscard]] Bytes encode(const Message& message);
 /// Fails with invalid on anything that is not one whole message within the limits.
 [[nodiscard]] Result<Message> decode(std::string_view frame);
 
-/// The report as frames of at most frame_max_bytes each. A record that fits no frame is left out.
-[[nodiscard]] std::vector<Bytes> encode_report(const std::string& site,
-                                               const std::vector<View>& views);
+/// Names a list of documents, so that a lost Offer is noticed. Never 0.
+[[nodiscard]] std::uint64_t offer_hash(const std::vector<Ad>& ads);
 
 /// The Body frames that answer `fetch` for a document.
 [[nodiscard]] std::vector<Body> bodies_of(const Fetch& fetch, std::string_view document);

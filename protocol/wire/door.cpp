@@ -50,7 +50,8 @@ Result<std::string> Door::open() {
         socket_ = std::make_unique<MonitoredSocket>(common_.context, zmq::socket_type::router);
         auto& socket = socket_->socket;
         set_common_options(socket, common_.limits);
-        set_keepalive(socket, listener_keepalive_s, listener_unacknowledged_ms);
+        set_keepalive(socket, settings_->keepalive_s, listener_keepalive_again_s,
+                      listener_unacknowledged_ms);
         socket.set(zmq::sockopt::router_mandatory, true);
         if (settings_->curve) {
             socket.set(zmq::sockopt::zap_domain, std::to_string(id_));

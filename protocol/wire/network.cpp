@@ -101,6 +101,11 @@ void Network::connect(ConnectSettings settings) {
 void Network::disconnect(const std::string& name) {
     peers_.erase(name);
 }
+void Network::set_keepalive(const std::string& name, int keepalive_s) {
+    if (const auto at = peers_.find(name); at != peers_.end())
+        at->second.set_keepalive(keepalive_s);
+}
+
 
 void Network::send(const std::string& name, Bytes frame) {
     const auto at = peers_.find(name);

@@ -26,6 +26,7 @@ class Network {
     void set_authorised(std::uint32_t listener, std::map<CurveKey, std::string> users);
     void connect(ConnectSettings settings);
     void disconnect(const std::string& peer);
+    void set_keepalive(const std::string& peer, int keepalive_s);
     void send(const std::string& peer, Bytes frame);
     void reply(const Handle& to, Bytes frame);
     void cut(const Handle& handle);

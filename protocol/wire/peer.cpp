@@ -19,7 +19,8 @@ Peer::Peer(Common& common, ConnectSettings settings)
                                                         if (settings->on_frame)
                                                             settings->on_frame(std::move(frame));
                                                     }})),
-      greets_(!settings_->greeting.site.empty()) {
+      greets_(!settings_->greeting.site.empty()),
+      keepalive_s_(settings_->keepalive_s) {
     dial(Clock::now());
 }
 
@@ -36,7 +37,8 @@ void Peer::dial(Clock::time_point now) {
         socket.set(zmq::sockopt::reconnect_ivl, -1);
         socket.set(zmq::sockopt::immediate, true);
         if (settings_->heartbeat_ms > 0) set_heartbeat(socket, settings_->heartbeat_ms);
-        set_keepalive(socket, settings_->keepalive_s, settings_->unacknowledged_ms);
+        wire::set_keepalive(socket, keepalive_s_, settings_->keepalive_again_s,
+                            settings_->unacknowledged_ms);
         set_curve_client(socket, common_.secret, settings_->server_key);
         socket.connect(settings_->endpoint);
     } catch (const zmq::error_t&) {  // an endpoint that does not parse, or no sockets left
@@ -49,6 +51,11 @@ void Peer::close() {
     fd_ = -1;
     socket_.reset();
     said_greeting_ = heard_greeting_ = is_up_ = false;
+}
+
+void Peer::set_keepalive(int keepalive_s) {
+    keepalive_s_ = keepalive_s;
+    if (fd_ >= 0) wire::set_keepalive(fd_, keepalive_s);
 }
 
 void Peer::ended(Clock::time_point now) {

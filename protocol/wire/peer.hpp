@@ -22,6 +22,7 @@ class Peer {
 
     [[nodiscard]] const ConnectSettings& settings() const { return *settings_; }
     void send(Bytes frame, Clock::time_point now);
+    void set_keepalive(int keepalive_s);
     void read(Clock::time_point now);
     void watch(Clock::time_point now);
     void on_time(Clock::time_point now);
@@ -41,6 +42,7 @@ class Peer {
     std::unique_ptr<MonitoredSocket> socket_;
     int fd_ = -1;
     bool greets_ = false;
+    int keepalive_s_ = 0;
     bool said_greeting_ = false;
     bool heard_greeting_ = false;
     bool is_up_ = false;

@@ -1,5 +1,9 @@
 #include "protocol/wire/sockets.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <cstring>
 
 #include "protocol/keys.hpp"
@@ -71,16 +75,22 @@ void set_heartbeat(zmq::socket_t& socket, int every_ms) {
     socket.set(zmq::sockopt::heartbeat_ttl, timeout_ms);
 }
 
-void set_keepalive(zmq::socket_t& socket, int keepalive_s, int unacknowledged_ms) {
+void set_keepalive(zmq::socket_t& socket, int keepalive_s, int again_s, int unacknowledged_ms) {
     if (keepalive_s > 0) {
         socket.set(zmq::sockopt::tcp_keepalive, 1);
         socket.set(zmq::sockopt::tcp_keepalive_idle, keepalive_s);
-        socket.set(zmq::sockopt::tcp_keepalive_intvl, 10);
+        socket.set(zmq::sockopt::tcp_keepalive_intvl, again_s);
         socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
     }
     if (unacknowledged_ms > 0) {
         socket.set(zmq::sockopt::tcp_maxrt, unacknowledged_ms);
     }
+}
+
+void set_keepalive(int fd, int keepalive_s) {
+    const int on = keepalive_s > 0 ? 1 : 0;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (on != 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive_s, sizeof keepalive_s);
 }
 
 void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key) {

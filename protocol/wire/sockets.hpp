@@ -37,9 +37,11 @@ void set_common_options(zmq::socket_t& socket, const Limits& limits);
 /// Only who connects sends heartbeats; they tell the other end how long to wait for the next.
 void set_heartbeat(zmq::socket_t& socket, int every_ms);
 /// TCP's own means against a peer that vanished (see ConnectSettings).
-void set_keepalive(zmq::socket_t& socket, int keepalive_s, int unacknowledged_ms);
+void set_keepalive(zmq::socket_t& socket, int keepalive_s, int again_s, int unacknowledged_ms);
+/// The first of these for a connection that is open.
+void set_keepalive(int fd, int keepalive_s);
 /// Of listeners: they end what the other end no longer watches.
-inline constexpr int listener_keepalive_s = 30;
+inline constexpr int listener_keepalive_again_s = 10;
 inline constexpr int listener_unacknowledged_ms = 30'000;
 /// CURVE as a client with the given own key.
 void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key);

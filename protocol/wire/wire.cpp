@@ -190,6 +190,12 @@ void Wire::connect(ConnectSettings settings) {
 }
 
 void Wire::disconnect(const std::string& peer) {
+void Wire::set_keepalive(const std::string& peer, int keepalive_s) {
+    impl_->push(0, [peer, keepalive_s](Network& network) {
+        network.set_keepalive(peer, keepalive_s);
+    });
+}
+
     impl_->push(0, [peer](Network& network) { network.disconnect(peer); });
 }
 

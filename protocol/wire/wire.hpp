@@ -93,6 +93,8 @@ struct ListenSettings {
     std::string ungreeted = {};
 };
 
+    /// TCP's own, for connections that vanished without a word: silent for so long, then probed.
+    int keepalive_s = 30;
 struct Listener {
     std::uint32_t id = 0;
     std::string endpoint;  ///< with the real port
@@ -121,6 +123,7 @@ struct ConnectSettings {
     int keepalive_s = 30;
     /// What was sent and is not acknowledged for this long ends the connection. 0 = the system's
     /// (a quarter of an hour).
+    int keepalive_again_s = 10;  ///< between two such probes while none is answered
     int unacknowledged_ms = 20'000;
 };
 
@@ -170,6 +173,8 @@ class Wire {
     void disconnect(const std::string& peer);
 
     /// False when the frame was dropped at once: unknown peer name or full queue.
+    /// Another ConnectSettings::keepalive_s from now on, without a new connection.
+    void set_keepalive(const std::string& peer, int keepalive_s);
     bool send(const std::string& peer, Bytes frame);
     bool reply(const Handle& to, Bytes frame);
     /// Shuts one connection that came in; `on_lost` tells when it is gone.

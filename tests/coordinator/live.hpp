@@ -9,6 +9,7 @@
 #include "protocol/http/client.hpp"
 #include "protocol/json.hpp"
 #include "protocol/roster.hpp"
+#include "protocol/view_table.hpp"
 #include "protocol/wire/wire.hpp"
 #include "protocol/x509.hpp"
 #include "tests/coordinator/support.hpp"
@@ -222,6 +223,18 @@ class LiveNode {
         envelope.sign(key);
         return envelope.encode();
     }
+    /// A report of this server alone, alive, with its record of that version.
+    control::Report report_of(std::uint64_t seq, Bytes envelope) {
+        control::ViewTable table;
+        table.set(server_id, "alive", {1, seq});
+        control::Report out;
+        out.seq = ++reports_;
+        out.is_primary = true;
+        out.digest = table.digest();
+        out.fresh_ms = 0;
+        out.changes = {{server_id, "alive", 0, server_id, {1, seq}, std::move(envelope)}};
+        return out;
+    }
     void disconnect() { wire_.reset(); }
 
     SigningKey key = SigningKey::generate();
@@ -230,6 +243,7 @@ class LiveNode {
 
   private:
     std::string hostname_;
+    std::uint64_t reports_ = 0;
     std::mutex mutex_;
     std::vector<control::Message> messages_;
     std::unique_ptr<wire::Wire> wire_;

@@ -181,8 +181,7 @@ TEST_CASE("coordinator: after an older backup the next plan goes above what the 
     CHECK(live.call("POST", "/api/v1/deployments", deploy_prod).body["seq"] == 1);
     node.connect(live);
     REQUIRE(eventually([&] { return node.offered("roster").has_value(); }));
-    node.send(control::Report{
-        node.site, {{node.server_id, "alive", 0, node.server_id, node.record(1, 41, true)}}});
+    node.send(node.report_of(1, node.record(1, 41, true)));
     REQUIRE(
         eventually([&] { return live.call("GET", "/api/v1/agents").body[0]["plan_seq"] == 41; }));
     const auto next = live.call("POST", "/api/v1/deployments", deploy_prod);
@@ -272,11 +271,9 @@ TEST_CASE("coordinator: a plan is published, offered at once, followed, and roll
 
         const auto path = "/api/v1/deployments/" + first_id;
         CHECK(live.call("GET", path).body["state"] == "pending");
-        node.send(control::Report{
-            node.site, {{node.server_id, "alive", 0, node.server_id, node.record(1, 1, false)}}});
+        node.send(node.report_of(1, node.record(1, 1, false)));
         CHECK(eventually([&] { return live.call("GET", path).body["state"] == "running"; }));
-        node.send(control::Report{
-            node.site, {{node.server_id, "alive", 0, node.server_id, node.record(2, 1, true)}}});
+        node.send(node.report_of(2, node.record(2, 1, true)));
         CHECK(eventually([&] { return live.call("GET", path).body["state"] == "done"; }));
         const auto status = live.call("GET", "/api/v1/sites/acme/dc-1/status").body;
         CHECK(status["plan"]["seq"] == 1);
@@ -332,10 +329,8 @@ TEST_CASE("control service: strangers, other sites' members and the revoked get 
     LiveNode forger("edge-1");
     forger.site = node.site;
     forger.server_id = node.server_id;
-    node.send(control::Report{
-        node.site, {{node.server_id, "alive", 0, node.server_id, forger.record(99, 7, true)}}});
-    node.send(control::Report{
-        node.site, {{node.server_id, "alive", 0, node.server_id, node.record(1, 0, true)}}});
+    node.send(node.report_of(99, forger.record(99, 7, true)));
+    node.send(node.report_of(1, node.record(1, 0, true)));
     const auto agent = "/api/v1/agents/" + node.server_id + "/status";
     const bool came =
         eventually([&] { return live.call("GET", agent).body["agent_version"] == "test"; });

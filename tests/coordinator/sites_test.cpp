@@ -1,7 +1,5 @@
 #include "coordinator/config.hpp"
-#include "coordinator/deployment_state.hpp"
 #include "coordinator/rosters.hpp"
-#include "coordinator/site_state.hpp"
 #include "tests/coordinator/support.hpp"
 
 using namespace clarity;
@@ -15,31 +13,6 @@ struct Node {
 
     Member member() const {
         return {id, "host-" + id, key.public_key(), "tcp://127.0.0.1:1", "127.0.0.1:2"};
-    }
-    Bytes record(std::uint64_t seq, std::uint64_t plan_seq = 1, bool settled = true,
-                 bool failed = false) const {
-        Record out;
-        out.site = "acme/dc-1";
-        out.server_id = id;
-        out.version = {1, seq};
-        out.plan_seq = plan_seq;
-        out.plan_settled = settled;
-        out.plan_failed = failed;
-        auto envelope = Envelope::make(payload_type::record, out.encode());
-        envelope.sign(key);
-        return envelope.encode();
-    }
-};
-
-struct Site {
-    Node a{"a"};
-    Node b{"b"};
-    Roster roster;
-    Site() {
-        init_crypto();
-        roster.site = "acme/dc-1";
-        roster.epoch = 1;
-        roster.members = {a.member(), b.member()};
     }
 };
 
@@ -89,80 +62,6 @@ TEST_CASE("rosters: every change raises the epoch, is signed, and survives a res
     rosters.note_epoch("acme/dc-1", ~std::uint64_t{0});  // a liar wastes little
     REQUIRE(rosters.remove_member("b"));
     CHECK(rosters.find("acme/dc-1")->roster.epoch == 1'000'042);
-}
-
-TEST_CASE("site state: a record counts only when its owner signed it, and never goes back") {
-    const Site site;
-    SiteState state;
-    auto outcome = state.report(
-        1000, site.roster, "a",
-        {{"a", "alive", 0, "a", site.a.record(5)}, {"b", "alive", 200, "a", site.b.record(3)}});
-    CHECK(outcome.records == 2);
-    outcome = state.report(2000, site.roster, "a",
-                           {{"b", "alive", 0, "a", site.a.record(9)},       // another's record
-                            {"a", "alive", 0, "a", site.a.record(4)},       // older
-                            {"c", "alive", 0, "a", site.a.record(9)},       // no member
-                            {"b", "splendid", 0, "a", {}},                  // no state
-                            {"b", "alive", 0, "a", Bytes(100'000, 'x')}});  // too big
-    CHECK(outcome.records == 0);
-    CHECK(outcome.refused == 4);
-    CHECK(state.record("acme/dc-1", "a")->version.seq == 5);
-    auto forged = Envelope::decode(site.b.record(99)).value();
-    forged.payload.back() ^= 1;
-    CHECK(state.report(2100, site.roster, "a", {{"b", "alive", 0, "a", forged.encode()}}).refused ==
-          1);
-    CHECK(state.record("acme/dc-1", "b")->version.seq == 3);
-}
-
-TEST_CASE("site state: a server that was replaced begins anew, its old key's record is gone") {
-    Site site;
-    SiteState state;
-    state.report(1000, site.roster, "a", {{"a", "alive", 0, "a", site.a.record(900, 7)}});
-    site.a.key = SigningKey::generate();  // another machine, with an empty disk
-    site.roster.members[0] = site.a.member();
-    CHECK_FALSE(state.servers(1500, site.roster)[0].record);
-    const auto outcome =
-        state.report(2000, site.roster, "a", {{"a", "alive", 0, "a", site.a.record(1, 8)}});
-    CHECK(outcome.records == 1);
-    REQUIRE(state.servers(2000, site.roster)[0].record);
-    CHECK(state.servers(2000, site.roster)[0].record->plan_seq == 8);
-}
-
-TEST_CASE("site state: ages grow, the witness is named, and silence makes states unknown") {
-    const Site site;
-    SiteState state;
-    CHECK(state.silence_of(5, "acme/dc-1") == -1);
-    CHECK(state.servers(5, site.roster)[0].state == "unknown");
-    state.report(1000, site.roster, "a", {{"b", "dead", 700, "a", {}}, {"a", "alive", 0, "a", {}}});
-    auto views = state.servers(3000, site.roster);
-    CHECK(views[1].state == "dead");
-    CHECK(views[1].age_ms == 2700);
-    CHECK(views[1].witness == "host-a");
-    // The other uplink has heard of b before that: its older evidence does not win.
-    state.report(1100, site.roster, "b", {{"b", "alive", 5000, "b", {}}});
-    CHECK(state.servers(3000, site.roster)[1].state == "dead");
-    state.report(1200, site.roster, "b", {{"b", "alive", 10, "b", {}}});
-    CHECK(state.servers(3000, site.roster)[1].state == "alive");
-    views = state.servers(1200 + SiteState::silence_ms + 1, site.roster);
-    CHECK(views[1].state == "unknown");
-    CHECK(views[1].age_ms > SiteState::silence_ms);
-}
-
-TEST_CASE("deployment state: follows from the servers' own records") {
-    const Site site;
-    const std::vector<std::string> servers{"a", "b"};
-    const auto state_of = [&](const Bytes& a, const Bytes& b) {
-        SiteState state;
-        state.report(0, site.roster, "a", {{"a", "alive", 0, "a", a}, {"b", "alive", 0, "a", b}});
-        return name_of(deployment_state(7, servers, state.servers(0, site.roster)));
-    };
-    CHECK(state_of({}, {}) == "pending");
-    CHECK(state_of(site.a.record(1, 6), site.b.record(1, 6)) == "pending");
-    CHECK(state_of(site.a.record(1, 7), site.b.record(1, 6)) == "running");
-    CHECK(state_of(site.a.record(1, 7), site.b.record(1, 7, false)) == "running");
-    CHECK(state_of(site.a.record(1, 7), site.b.record(1, 7)) == "done");
-    CHECK(state_of(site.a.record(1, 8, false), site.b.record(1, 7)) == "done");
-    CHECK(state_of(site.a.record(1, 7), site.b.record(1, 7, true, true)) == "rolled_back");
 }
 
 TEST_CASE("config: unknown keys warn, wrong ones are errors with file and line") {

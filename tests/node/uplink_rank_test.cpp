@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "node/uplink_rank.hpp"
@@ -20,12 +21,19 @@ struct Site {
     void run(std::int64_t ms) {
         for (const auto end = now + ms; now < end; now += 250) {
             for (std::size_t i = 0; i < ids.size(); ++i) {
-                if (members[i].alive) holds[i] = decisions[i].step(now, members);
+                if (members[i].alive) {
+                    holds[i] = decisions[i].step(now, members, members[i].reaches_coordinator);
+                }
             }
             for (std::size_t i = 0; i < ids.size(); ++i) {
                 members[i].reaches_coordinator = holds[i] && can_reach[i] && members[i].alive;
             }
         }
+    }
+    int trying() const { return static_cast<int>(std::count(holds.begin(), holds.end(), true)); }
+    int primaries() const {
+        return static_cast<int>(std::count_if(decisions.begin(), decisions.end(),
+                                              [](const auto& each) { return each.is_primary(); }));
     }
     int reaching() const {
         int out = 0;
@@ -49,8 +57,12 @@ TEST_CASE("uplink: two of a site connect at once, the others stay quiet") {
     Site site(20);
     site.run(500);
     CHECK(site.reaching() == 2);
+    CHECK(site.trying() == 2);
+    CHECK(site.primaries() == 1);
     site.run(60'000);
     CHECK(site.reaching() == 2);
+    CHECK(site.trying() == 2);
+    CHECK(site.primaries() == 1);
 }
 
 TEST_CASE("uplink: when an uplink dies another takes over within seconds") {
@@ -58,8 +70,46 @@ TEST_CASE("uplink: when an uplink dies another takes over within seconds") {
     site.run(1000);
     const auto best = uplink_ranking("acme/dc-1", site.ids).front();
     site.members[site.index_of(best)] = {best, false, false};
-    site.run(3000);
+    const auto second = uplink_ranking("acme/dc-1", site.ids)[1];
+    site.run(250);
+    CHECK(site.decisions[site.index_of(second)].is_primary());
+    site.run(1000);
     CHECK(site.reaching() == 2);
+}
+
+TEST_CASE("uplink: when an uplink loses its WAN the next in rank is there within two seconds") {
+    Site site(20);
+    site.run(1000);
+    const auto ranking = uplink_ranking("acme/dc-1", site.ids);
+    site.can_reach[site.index_of(ranking[0])] = false;
+    site.run(500);
+    CHECK(site.decisions[site.index_of(ranking[1])].is_primary());
+    site.run(1500);
+    CHECK(site.reaching() == 2);
+    CHECK(site.members[site.index_of(ranking[2])].reaches_coordinator);
+}
+
+TEST_CASE("uplink: of a large site without any WAN few knock at a time, and all in their turn") {
+    Site site(60);
+    site.can_reach.assign(60, false);
+    std::vector<bool> tried(60, false);
+    int most = 0;
+    for (int step = 0; step < 200; ++step) {
+        site.run(250);
+        most = std::max(most, site.trying());
+        for (std::size_t i = 0; i < 60; ++i) tried[i] = tried[i] || site.holds[i];
+    }
+    CHECK(most <= 2 + 3 * 16);
+    CHECK(most > 10);
+    CHECK(std::count(tried.begin(), tried.end(), true) == 60);
+    // Later they rest most of the time, but for the first two.
+    site.run(150'000);
+    int resting = 0;
+    for (int step = 0; step < 800; ++step) {
+        site.run(250);
+        resting += site.trying() == 2 ? 1 : 0;
+    }
+    CHECK(resting > 400);
 }
 
 TEST_CASE("uplink: where only one member reaches the coordinator, it is found") {

@@ -1,26 +1,87 @@
 #include <catch2/catch.hpp>
 
+#include "protocol/compression.hpp"
 #include "protocol/control.hpp"
+#include "protocol/control_words.hpp"
+#include "protocol/keys.hpp"
+#include "protocol/orders.hpp"
 #include "protocol/query.hpp"
+#include "protocol/view_table.hpp"
 
 using namespace clarity;
 using namespace clarity::control;
 
 TEST_CASE("control: every message comes back as it was sent") {
-    Report report{"acme/dc-1", {{"s1", "alive", 12, "s2", "record"}, {"s2", "dead", -1, "", ""}}};
+    Report report;
+    report.seq = 7;
+    report.digest = ~std::uint64_t{0};
+    report.replaced = 5;
+    report.changes = {{"s1", "alive", 12, "s2", {1, 9}, "record"}, {"s2", "dead", -1, "", {}, ""}};
+    report.gone = {"s3"};
+    report.stale = {"s4"};
     const auto back = decode(encode(Message(report)));
     REQUIRE(back);
     const auto* got = std::get_if<Report>(&*back);
     REQUIRE(got != nullptr);
-    REQUIRE(got->views.size() == 2);
-    CHECK(got->views[0].record == "record");
-    CHECK(got->views[1].age_ms == -1);
-    for (const Message& each : {Message(Hello{}), Message(Fetch{}), Message(OrderResult{}),
-                                Message(Offer{}), Message(Body{}), Message(Order{})}) {
+    REQUIRE(got->changes.size() == 2);
+    CHECK(got->changes[0].record == "record");
+    CHECK(got->changes[0].version == RecordVersion{1, 9});
+    CHECK(got->changes[1].age_ms == -1);
+    CHECK(got->digest == report.digest);
+    CHECK(got->gone == report.gone);
+    CHECK(got->stale == report.stale);
+    for (const Message& each :
+         {Message(Hello{}), Message(Report{}), Message(Fetch{}), Message(OrderResult{}),
+          Message(Offer{}), Message(Body{}), Message(Order{}), Message(Ack{}), Message(Ask{})}) {
         const auto again = decode(encode(each));
         REQUIRE(again);
         CHECK(again->index() == each.index());
     }
+}
+
+TEST_CASE("control: what is long and alike travels compressed, what is short as it is") {
+    Report report;
+    for (int i = 0; i < 200; ++i) {
+        report.changes.push_back({"server-" + std::to_string(i), "alive", 1, "w", {1, 1}, {}});
+    }
+    const auto frame = encode(report);
+    CHECK(frame.front() == 'z');
+    CHECK(frame.size() < 200 * 12);
+    CHECK(std::get<Report>(*decode(frame)).changes.size() == 200);
+    CHECK(encode(Ask{}).front() == 'q');
+    for (std::size_t length = 0; length < frame.size(); length += 7) {
+        CHECK_FALSE(decode(std::string_view(frame).substr(0, length)));
+    }
+    CHECK_FALSE(decode(frame + "x"));
+    CHECK_FALSE(decode("z" + frame));  // compressed twice
+}
+
+TEST_CASE("control: a frame that unpacks to more than one may hold is refused unread") {
+    const auto bomb = 'z' + compression::pack(Bytes(frame_max_bytes + 1, 'r'), control_words);
+    CHECK(bomb.size() < 200);
+    CHECK_FALSE(decode(bomb));
+}
+
+TEST_CASE("control: a quiet site's report and its answer fit the budget of a metered line") {
+    Report quiet;
+    quiet.seq = 70'000;
+    quiet.is_primary = true;
+    quiet.digest = ~std::uint64_t{0};
+    quiet.at_ms = 1'790'000'000'000;
+    quiet.fresh_ms = 4'200;
+    CHECK(encode(quiet).size() <= 55);
+    Ack plain;
+    plain.seq = 70'000;
+    plain.at_ms = 1'790'000'000'000;
+    plain.offer = ~std::uint64_t{0};
+    CHECK(encode(plain).size() <= 45);
+    const auto key = SigningKey::generate();
+    auto beacon = Envelope::make(payload_type::beacon,
+                                 Beacon{"acme/dc-1", 1'790'000'000'000, 41, 3}.encode());
+    beacon.sign(key);
+    auto news = plain;
+    news.beacon = beacon.encode();
+    CHECK(encode(news).size() <= 200);  // 96 of them are signature and key id
 }
 
 TEST_CASE("control: what is not one whole message within the limits is refused") {
@@ -36,21 +97,29 @@ TEST_CASE("control: what is not one whole message within the limits is refused")
     CHECK_FALSE(decode(encode(Message(Offer{"s", std::vector<Ad>(ads_max + 1)}))));
 }
 
-TEST_CASE("control: a large site's report takes several frames, none over the limit") {
-    std::vector<View> views;
-    for (int i = 0; i < 20; ++i) {
-        views.push_back({"server-" + std::to_string(i), "alive", 1, "w", Bytes(50'000, 'r')});
+TEST_CASE("view table: two tables are equal exactly when their digests are") {
+    ViewTable a;
+    ViewTable b;
+    for (int i = 0; i < 500; ++i) a.set("s" + std::to_string(i), "alive", {1, 1});
+    for (int i = 499; i >= 0; --i) b.set("s" + std::to_string(i), "alive", {1, 1});
+    CHECK(a.digest() == b.digest());
+    const auto same = a.digest();
+    b.set("s7", "dead", {1, 1});
+    CHECK(a.digest() != b.digest());
+    const auto bucket = ViewTable::bucket_of("s7");
+    for (std::size_t i = 0; i < ViewTable::buckets_count; ++i) {
+        CHECK((a.buckets()[i] == b.buckets()[i]) == (i != bucket));
     }
-    const auto frames = encode_report("acme/dc-1", views);
-    std::size_t seen = 0;
-    for (const auto& frame : frames) {
-        CHECK(frame.size() <= frame_max_bytes);
-        const auto part = decode(frame);
-        REQUIRE(part);
-        seen += std::get<Report>(*part).views.size();
-    }
-    CHECK(frames.size() > 1);
-    CHECK(seen == views.size());
+    b.copy_bucket(a, bucket);
+    CHECK(b.digest() == same);
+    b.set("s7", "alive", {1, 2});
+    CHECK(b.digest() != same);
+    b.erase("s7");
+    b.set("s7", "alive", {1, 1});
+    CHECK(b.digest() == same);
+    b.clear_bucket(bucket);
+    CHECK(b.find("s7") == nullptr);
+    CHECK(b.digest() != same);
 }
 
 TEST_CASE("control: a document in parts is put together, also after a cut") {
