@@ -132,7 +132,14 @@ Result<void> Agent::Impl::start_listeners() {
         if (const auto me = self.lock(); me && me->mesh) me->mesh->lost(handle);
     };
     CLARITY_TRY(const auto listener,
-                net->listen({config.mesh_listen, "mesh.listen", true, 0, on_frame, on_lost}));
+                net->listen({config.mesh_listen,
+                             "mesh.listen",
+                             true,
+                             0,
+                             on_frame,
+                             on_lost,
+                             {.site = identity.site, .server = identity.server_id},
+                             {static_cast<char>(query::Channel::question)}}));
     mesh_listener = listener.id;
     CLARITY_CHECK(make_dirs(config.run_dir, 0750));
     CLARITY_TRY(

@@ -25,7 +25,9 @@ struct Hostile {
              {}});
         net->connect({"victim", victim.listener.endpoint, *curve_public(victim.key.public_key()),
                       [](Bytes) {},
-                      [this](wire::PeerEvent event) { up = event == wire::PeerEvent::up; }});
+                      [this](wire::PeerEvent event) { up = event == wire::PeerEvent::up; },
+                      0,
+                      {.site = "acme/dc-1", .server = "s9"}});
     }
     Member member() const { return {"s9", "s9", key.public_key(), "tcp://127.0.0.1:1", ""}; }
     void send(std::string_view frame) {

@@ -39,7 +39,8 @@ struct Node {
                          },
                          [this](const wire::Handle& handle) {
                              if (mesh) mesh->lost(handle);
-                         }});
+                         },
+                         {.site = "acme/dc-1", .server = id}});
         REQUIRE(bound);
         listener = *bound;
         MeshCallbacks hooks;
