@@ -14,7 +14,8 @@
 namespace clarity::wire {
 namespace {
 
-/// What the end of a send may still be on its way through libzmq's threads.
+constexpr std::size_t addresses_max = 4096;
+/// A frame may take so long through libzmq's threads.
 constexpr auto on_its_way = std::chrono::milliseconds(50);
 
 std::optional<tcp_info> info_of(int fd) {
@@ -22,6 +23,19 @@ std::optional<tcp_info> info_of(int fd) {
     socklen_t size = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
     return info;
+}
+
+/// The other end's address without its port.
+std::string host_of(int fd) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+    if (address.ss_family == AF_INET6) {
+        const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+        return {reinterpret_cast<const char*>(&v6.sin6_addr), sizeof v6.sin6_addr};
+    }
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    return {reinterpret_cast<const char*>(&v4.sin_addr), sizeof v4.sin_addr};
 }
 
 std::string ends_of(int fd) {
@@ -63,11 +77,36 @@ void LinkGuard::accepted(int fd, Time now) {
     if (known != links_.end() && known->second.ends == ends_of(fd)) return;  // already heard
     if (open(fd, true, now) == nullptr) return;
     unproven_.emplace(std::pair(now, fd), fd);
-    if (incoming_ > limits_.connections) {
+    if (!within_budget(fd, now)) {
+        cut(links_.find(fd), Why::hasty);
+    } else if (incoming_ > limits_.connections) {
         cut(links_.find(fd), Why::crowded);
     } else if (unproven_.size() > limits_.unproven) {
         cut(links_.find(unproven_.begin()->second), Why::crowded);
     }
+}
+
+bool LinkGuard::within_budget(int fd, Time now) {
+    if (!links_.at(fd).tcp) return true;
+    const auto refilled = [&](const Budget& budget) {
+        const auto passed = std::chrono::duration<double>(now - budget.at).count();
+        return std::min(limits_.accepts_burst, budget.left + passed * limits_.accepts_per_s);
+    };
+    const auto host = host_of(fd);
+    auto at = budgets_.find(host);
+    if (at == budgets_.end()) {
+        if (budgets_.size() >= addresses_max) {
+            std::erase_if(budgets_, [&](const auto& row) {
+                return refilled(row.second) >= limits_.accepts_burst;
+            });
+        }
+        if (budgets_.size() >= addresses_max) return true;  // the bounds on all are left
+        at = budgets_.emplace(host, Budget{limits_.accepts_burst, now}).first;
+    }
+    at->second = {refilled(at->second), now};
+    if (at->second.left < 1) return false;
+    at->second.left -= 1;
+    return true;
 }
 
 void LinkGuard::connected(int fd, const std::string& user, Time now) {

@@ -13,7 +13,7 @@ namespace clarity::wire {
 /// - a peer that sends parts of a message that never ends (neither high-water marks nor
 ///   ZMQ_MAXMSGSIZE count them);
 /// - one that takes nothing of what we send it (a high-water mark counts frames, not bytes);
-/// - one that connects and says nothing; too many of these, or of all.
+/// - one that connects and says nothing; too many of these, or of all, or from one address.
 ///
 /// Method: the monitor tells the file descriptors; TCP_INFO tells the bytes that came in and that
 /// the other end acknowledged; delivered messages and our own sends are counted against them. A
@@ -29,10 +29,13 @@ class LinkGuard {
         std::uint64_t unread_total_bytes = 0;      ///< of all
         std::size_t connections = 0;               ///< that came in
         std::size_t unproven = 0;                  ///< of these, not heard yet; the oldest goes
+        double accepts_per_s = 0;                  ///< from one address
+        double accepts_burst = 0;
         std::chrono::milliseconds first_frame{0};  ///< heard by then, or cut
         std::chrono::milliseconds stalled{0};      ///< nothing taken for so long, or cut
     };
-    enum class Why { endless, stalled, silent, crowded, condemned };
+    /// `hasty`: too many connections from one address.
+    enum class Why { endless, stalled, silent, crowded, hasty, condemned };
     struct Cut {
         std::string user;  ///< empty = its first frame never came
         std::string address;
@@ -85,6 +88,10 @@ class LinkGuard {
         [[nodiscard]] std::uint64_t unread() const { return sent_bytes - acked_bytes; }
     };
     using Links = std::map<int, Link>;
+    struct Budget {
+        double left = 0;
+        Time at{};
+    };
 
     Limits limits_;
     Links links_;
@@ -94,7 +101,9 @@ class LinkGuard {
     std::size_t incoming_ = 0;
     std::optional<Time> look_at_;
     std::vector<Cut> cuts_;
+    std::map<std::string, Budget> budgets_;  ///< by address
 
+    [[nodiscard]] bool within_budget(int fd, Time now);
     Link* open(int fd, bool incoming, Time now);
     static void look(std::optional<Time>& at, Time no_later);
     void refresh_sent(int fd, Link& link, Time now);

@@ -20,6 +20,8 @@ LinkGuard::Limits guard_limits(const Limits& limits) {
             .unread_total_bytes = limits.unacknowledged_total_bytes,
             .connections = limits.connections,
             .unproven = limits.unproven_connections,
+            .accepts_per_s = limits.accepts_per_s_and_address,
+            .accepts_burst = limits.accepts_burst,
             .first_frame = std::chrono::milliseconds(limits.first_frame_ms),
             .stalled = std::chrono::milliseconds(limits.stalled_ms)};
 }
@@ -30,6 +32,7 @@ std::string_view sentence(LinkGuard::Why why) {
         case LinkGuard::Why::stalled: return "takes nothing of what it is sent";
         case LinkGuard::Why::silent: return "connected and said nothing";
         case LinkGuard::Why::crowded: return "is one connection too many";
+        case LinkGuard::Why::hasty: return "opens connections without pause";
         case LinkGuard::Why::condemned: return "was refused";
     }
     return {};
@@ -98,14 +101,14 @@ void Network::connect(ConnectSettings settings) {
     peers_.try_emplace(name, common_, std::move(settings));
 }
 
-void Network::disconnect(const std::string& name) {
-    peers_.erase(name);
-}
 void Network::set_keepalive(const std::string& name, int keepalive_s) {
     if (const auto at = peers_.find(name); at != peers_.end())
         at->second.set_keepalive(keepalive_s);
 }
 
+void Network::disconnect(const std::string& name) {
+    peers_.erase(name);
+}
 
 void Network::send(const std::string& name, Bytes frame) {
     const auto at = peers_.find(name);

@@ -55,8 +55,9 @@ struct Wire::Impl {
         bool first = false;
         {
             const std::lock_guard lock(mutex);
-            const bool full = queue.size() >= settings.limits.outgoing_frames ||
-                              queued_bytes + bytes > settings.limits.outgoing_bytes;
+            const bool full =
+                queue.size() >= settings.limits.outgoing_frames ||
+                (queued_bytes != 0 && queued_bytes + bytes > settings.limits.outgoing_bytes);
             if (stopping || (bytes != 0 && full)) {
                 ++counters.dropped_full;
                 return false;
@@ -189,13 +190,12 @@ void Wire::connect(ConnectSettings settings) {
     });
 }
 
-void Wire::disconnect(const std::string& peer) {
 void Wire::set_keepalive(const std::string& peer, int keepalive_s) {
-    impl_->push(0, [peer, keepalive_s](Network& network) {
-        network.set_keepalive(peer, keepalive_s);
-    });
+    impl_->push(
+        0, [peer, keepalive_s](Network& network) { network.set_keepalive(peer, keepalive_s); });
 }
 
+void Wire::disconnect(const std::string& peer) {
     impl_->push(0, [peer](Network& network) { network.disconnect(peer); });
 }
 

@@ -35,8 +35,8 @@ struct Limits {
     int barred_ms = 10'000;
 
     // Frames of the owner's.
-    std::size_t outgoing_frames = 8192;  ///< given to the wire, not yet sent
-    std::size_t outgoing_bytes = 64U << 20;
+    std::size_t outgoing_frames = 8192;  ///< given to the wire, not yet to a connection
+    std::size_t outgoing_bytes = 16U << 20;
     std::size_t unacknowledged_bytes = 8U << 20;  ///< sent to a user and not taken there
     std::size_t unacknowledged_total_bytes = 48U << 20;
     int stalled_ms = 15'000;          ///< a connection that takes nothing for so long is cut
@@ -51,6 +51,8 @@ struct Limits {
     std::size_t asking_connections_per_user = 8;  ///< the same, of those that only ask
     std::size_t unproven_connections = 256;       ///< nothing heard from yet; the oldest is cut
     int first_frame_ms = 10'000;                  ///< heard by then, or cut
+    double accepts_per_s_and_address = 32;        ///< more are cut before they cost a handshake
+    double accepts_burst = 128;
     double handshakes_per_s_and_key = 2;
     double handshakes_burst = 16;
 
@@ -91,10 +93,10 @@ struct ListenSettings {
     /// First bytes of frames that a connection may begin with instead of a greeting, and then has
     /// to stay with: questions.
     std::string ungreeted = {};
-};
-
     /// TCP's own, for connections that vanished without a word: silent for so long, then probed.
     int keepalive_s = 30;
+};
+
 struct Listener {
     std::uint32_t id = 0;
     std::string endpoint;  ///< with the real port
@@ -121,9 +123,9 @@ struct ConnectSettings {
     /// TCP's own, for a peer that vanished without a word: a connection silent for this long is
     /// probed every 10 s, and ends with the third probe that is not answered. 0 = never.
     int keepalive_s = 30;
+    int keepalive_again_s = 10;  ///< between two such probes while none is answered
     /// What was sent and is not acknowledged for this long ends the connection. 0 = the system's
     /// (a quarter of an hour).
-    int keepalive_again_s = 10;  ///< between two such probes while none is answered
     int unacknowledged_ms = 20'000;
 };
 
@@ -171,10 +173,10 @@ class Wire {
     /// changed.
     void connect(ConnectSettings settings);
     void disconnect(const std::string& peer);
-
-    /// False when the frame was dropped at once: unknown peer name or full queue.
     /// Another ConnectSettings::keepalive_s from now on, without a new connection.
     void set_keepalive(const std::string& peer, int keepalive_s);
+
+    /// False when the frame was dropped at once: unknown peer name or full queue.
     bool send(const std::string& peer, Bytes frame);
     bool reply(const Handle& to, Bytes frame);
     /// Shuts one connection that came in; `on_lost` tells when it is gone.

@@ -36,6 +36,26 @@ TEST_CASE("wire: a refused key gets in by itself once it is listed") {
     CHECK(server.net->counters().handshakes_refused > 0);
 }
 
+TEST_CASE("wire: tries at who refuses us are rarer and rarer") {
+    Loop loop;
+    Server server(loop);
+    wire::Limits limits;
+    limits.backoff_min_ms = 100;
+    limits.backoff_max_ms = 800;
+    const auto key = SigningKey::generate();
+    auto net = *wire::Wire::start({key.curve_secret(), loop.post(), limits});
+    std::vector<std::chrono::steady_clock::time_point> refused;
+    net->connect(
+        {"server", server.at.endpoint, server.public_key(), {}, [&](wire::PeerEvent event) {
+             if (event != wire::PeerEvent::refused) return;
+             refused.push_back(std::chrono::steady_clock::now());
+         }});
+    REQUIRE(loop.run_until([&] { return refused.size() >= 6; }));
+    // Pauses of half to all of 100, 200, 400, 800, 800 ms.
+    CHECK(refused[5] - refused[0] >= 1150ms);
+    CHECK(refused[5] - refused[4] >= 400ms);
+}
+
 TEST_CASE("wire: a revoked key's live connection is cut and its frames are dropped") {
     Loop loop;
     Server server(loop);
