@@ -96,7 +96,9 @@ void Membership::merge(const Update& u, Index from) {
             break;
         case State::suspect:
             if (counts) {
-                const bool named = find_key(u.accuser) && u.accuser != u.member;
+                // Whom we accuse ourselves we know.
+                const bool named = find_key(u.accuser) && u.accuser != u.member &&
+                                   u.accuser != self_key_;
                 suspect(*i, u.incarnation, named ? u.accuser : key(from), false, true);
             }
             break;

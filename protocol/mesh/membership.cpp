@@ -140,6 +140,7 @@ void Membership::evidence(Index i, std::int64_t at_ms, Index witness) {
 
 void Membership::heard_from(Index from, std::uint64_t incarnation) {
     evidence(from, out_.now_ms, *self_);
+    last_frame_ms_ = out_.now_ms;
     recent_[recent_next_++ % recent_.size()] = key(from);
     if (const auto found = suspicions_.find(key(from)); found != suspicions_.end()) {
         found->second.heard(out_.now_ms);

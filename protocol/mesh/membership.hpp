@@ -76,6 +76,8 @@ class Membership {
     [[nodiscard]] std::size_t reachable_count() const { return reachable_; }  ///< without self
     [[nodiscard]] std::size_t unknown_count() const { return unknown_; }
 
+    [[nodiscard]] std::int64_t last_frame_ms() const { return last_frame_ms_; }  ///< anybody's
+
     [[nodiscard]] std::uint64_t incarnation() const { return incarnation_; }
     /// Raises our incarnation to at least `value`, has it stored, and says so to everybody.
     void raise_incarnation(std::uint64_t value);
@@ -149,6 +151,7 @@ class Membership {
     std::vector<Index> active_;
     bool active_stale_ = true;
     std::int64_t active_due_ = never;
+    std::int64_t last_frame_ms_ = 0;
     std::array<MemberKey, 8> recent_{};  // heard from lately
     std::size_t recent_next_ = 0;
     BucketDigest digest_;

@@ -9,6 +9,7 @@ constexpr std::size_t probes_max = 64;
 constexpr std::size_t errands_max = 256;
 constexpr std::uint32_t boot_tries_max = 40;
 constexpr std::size_t boot_fanout = 3;
+constexpr std::size_t boot_enough = 4;
 constexpr std::uint32_t asks_max_s = 8;
 constexpr std::int64_t alone_interval_ms = 1000;  ///< of tries while nobody is reachable
 
@@ -147,9 +148,14 @@ void Prober::repeat(Probe& probe) {
 
 void Prober::failed(const Probe& probe) {
     ++out_.counters.probes_failed;
-    // Helpers that did not even say "no answer" point at ourselves.
-    if (!probe.helpers.empty()) worse(static_cast<std::uint32_t>(probe.helpers.size()));
-    else if (probe.nacks == 0) worse();
+    // Helpers that did not even say "no answer" point at ourselves, above all when nobody else was
+    // heard either. Otherwise they may be as dead as the target: a rack that lost its power.
+    const bool deaf = out_.now_ms - members_.last_frame_ms() >= out_.settings.probe_interval_ms;
+    if (!probe.helpers.empty()) {
+        worse(deaf ? static_cast<std::uint32_t>(probe.helpers.size()) : 1);
+    } else if (probe.nacks == 0) {
+        worse();
+    }
     if (const auto target = members_.find_key(probe.target)) members_.accuse(*target);
 }
 
@@ -185,6 +191,8 @@ void Prober::boot() {
     for (const auto i : members_.active()) {
         if (!members_.reachable(i)) ping(i, 0);
     }
+    // These tell us of the others: tries at everybody would be a connection to everybody.
+    if (members_.reachable_count() >= boot_enough) return;
     for (const auto to : members_.sample_lost(boot_fanout, true)) ping(to, 0);
 }
 

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "protocol/mesh/suspicion.hpp"
 #include "tests/protocol/mesh/pair.hpp"
@@ -89,6 +90,65 @@ TEST_CASE("mesh: hearsay of a death or of a good-bye only begins a suspicion", "
     CHECK(a.now - start >= 2'000);
     if (relayers == 1) CHECK(a.now - start >= 3'900);  // and our own probe, which failed
     else CHECK(a.now - start <= 4'000);
+}
+
+TEST_CASE("mesh: who hears of a suspicion finds out for itself, in whosever name it comes",
+          "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    const auto accuser = GENERATE("d", "a");  // also in our own name
+    CAPTURE(accuser);
+    const auto effects = a.claims("b", {a.claim("c", State::suspect, 1, accuser)});
+    const auto pings = sent(effects, FrameType::ping, "c");
+    REQUIRE(pings.size() == 1);
+    REQUIRE_FALSE(pings[0].updates.empty());  // the suspect hears of it with the ping
+    CHECK(pings[0].updates[0].member == key_of("c"));
+    CHECK(pings[0].updates[0].state == State::suspect);
+}
+
+TEST_CASE("mesh: an indirect probe asks helpers, and repeats the direct ping", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    a.mesh.peer_unreachable(a.now, "c");
+    std::size_t pings = 0;
+    std::set<std::string> helpers;
+    for (const auto& send : only<Send>(a.run_for(390))) {
+        Frame f;
+        REQUIRE(decode_frame(send.frame, f) == FrameFault::none);
+        CHECK(f.type != FrameType::ping_request);
+        if (f.type == FrameType::ping && send.to == "c") ++pings;
+    }
+    CHECK(pings == 1);
+    for (const auto& send : only<Send>(a.run_for(600))) {
+        Frame f;
+        REQUIRE(decode_frame(send.frame, f) == FrameFault::none);
+        if (f.type == FrameType::ping_request && f.target == key_of("c")) helpers.insert(send.to);
+        if (f.type == FrameType::ping && send.to == "c" && f.sequence != 0) ++pings;
+    }
+    CHECK(helpers == std::set<std::string>{"b", "d", "e"});
+    CHECK(pings >= 5);
+    a.run_for(20);
+    CHECK(a.mesh.state_of("c") == State::suspect);
+}
+
+TEST_CASE("mesh: evidence goes to a peer of another roster by key", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    const auto other = Roll::make({"a", "b", "c", "d", "e", "f"});
+    const auto heard_by_b = [&] {
+        auto ping = frame(FrameType::ping);
+        ping.sequence = 4;
+        ping.heard = {{key_of("d"), 0, key_of("c")}};
+        a.mesh.receive(a.now, "b", encode_frame(ping, other.get()));
+        for (const auto& send : only<Send>(a.effects())) {
+            Frame f;
+            REQUIRE(decode_frame(send.frame, f, other.get()) == FrameFault::none);
+            if (f.type == FrameType::ack && send.to == "b") return f.heard.size();
+        }
+        return std::size_t{99};
+    };
+    CHECK(heard_by_b() > 0);
+    CHECK(heard_by_b() <= 3);
 }
 
 TEST_CASE("mesh: a good-bye on the member's own connection counts at once", "[mesh]") {

@@ -110,6 +110,76 @@ TEST_CASE("mesh records: a large one is announced and pulled, not pushed", "[mes
     CHECK(served[0].bodies.size() == 1);
 }
 
+TEST_CASE("mesh records: an answer is at most 64 KiB, and says when there is more", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    auto get = frame(FrameType::record_get);
+    for (const char* owner : {"b", "c", "d", "e"}) {
+        get.owners.push_back(key_of(owner));
+        a.receive("b", record_frame(owner, {1, 1}, owner + Bytes(25'000, 'x')));
+    }
+    const auto served = sent(a.receive("b", get), FrameType::records, "b");
+    REQUIRE(served.size() == 1);
+    CHECK(served[0].bodies.size() == 2);
+    CHECK(served[0].more);
+    // Who is told so asks again at once.
+    auto more = record_frame("c", {1, 2}, "c: newer");
+    more.more = true;
+    a.run_for(100);
+    CHECK(sent(a.receive("d", more), FrameType::digest, "d").size() == 1);
+}
+
+TEST_CASE("mesh records: what an older agent cannot read is kept and passed on", "[mesh]") {
+    auto s = settings("a");
+    s.verify_record = [](const std::string&, RecordVersion, std::string_view) { return true; };
+    Fixture a(s);
+    a.everybody_alive();
+    const Bytes unreadable("\xc1\xff\x00 from the future", 19);
+    a.receive("b", record_frame("c", {1, 4}, unreadable));
+    CHECK(a.mesh.records().at("c").bytes == unreadable);
+    auto get = frame(FrameType::record_get);
+    get.owners = {key_of("c")};
+    const auto served = sent(a.receive("d", get), FrameType::records, "d");
+    REQUIRE(served.size() == 1);
+    CHECK(served[0].bodies[0].bytes == unreadable);
+}
+
+TEST_CASE("mesh records: meshes of one process may hold equal records once", "[mesh]") {
+    std::map<std::uint64_t, RecordPtr> pool;
+    auto s = settings("a");
+    s.share_record = [&](RecordPtr record) {
+        return pool.emplace(record->hash, std::move(record)).first->second;
+    };
+    Fixture one(s);
+    Fixture two(s);
+    for (auto* each : {&one, &two}) each->receive("b", record_frame("c", {1, 4}, "c: four"));
+    CHECK(one.mesh.records().find("c") == two.mesh.records().find("c"));
+    CHECK(one.mesh.records().find("c") != nullptr);
+    CHECK(one.mesh.records().find("d") == nullptr);
+    CHECK_THROWS_AS(one.mesh.records().at("d"), std::out_of_range);
+}
+
+TEST_CASE("mesh anti-entropy: pings and acks start an exchange, with who differs only", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    a.run_for(100);
+    auto ping = frame(FrameType::ping);
+    ping.sequence = 1;
+    const auto acks = sent(a.receive("b", ping), FrameType::ack, "b");
+    REQUIRE(acks.size() == 1);
+    a.run_for(2'000);
+    ping.root = acks[0].root + 1;
+    CHECK(sent(a.receive("b", ping), FrameType::digest, "b").size() == 1);
+    CHECK(sent(a.receive("c", ping), FrameType::digest).empty());  // one at a time
+    a.now += 2'100;
+    a.everybody_alive();
+    const auto now = sent(a.receive("d", ping), FrameType::ack, "d");
+    REQUIRE(now.size() == 1);
+    a.now += 2'100;
+    ping.root = now[0].root;
+    CHECK(sent(a.receive("d", ping), FrameType::digest).empty());
+}
+
 TEST_CASE("mesh anti-entropy: two that differ end up equal without any gossip", "[mesh]") {
     Mesh a(settings("a"), 1);
     Mesh b(settings("b"), 1);
