@@ -11,6 +11,8 @@ namespace clarity::coordinator {
 namespace {
 
 constexpr std::size_t connections_max = 4096;
+/// Not let in yet, or on their way out.
+constexpr std::size_t connections_spare = 512;
 /// Above the time between two reports of a standby: then only vanished ones are probed.
 constexpr int keepalive_s = 180;
 
@@ -30,6 +32,13 @@ Result<std::unique_ptr<ControlService>> ControlService::start(boost::asio::io_co
     auto out = std::unique_ptr<ControlService>(new ControlService(std::move(hooks), metrics));
     wire::Settings own;
     own.secret = settings.secret;
+    own.limits.connections = connections_max + connections_spare;
+    own.limits.accepts_burst = 512;  // many sites may be behind one address
+    own.limits.accepts_per_s_and_address = 64;
+    // A fetch is answered with a whole document at once.
+    own.limits.outgoing_bytes = 4 * control::document_max;
+    own.limits.unacknowledged_bytes = control::document_max + (4U << 20);
+    own.limits.unacknowledged_total_bytes = 16 * control::document_max;
     own.limits.connections = connections_max;
     own.post = [&loop](std::function<void()> f) { boost::asio::post(loop, std::move(f)); };
     CLARITY_TRY(out->wire_, wire::Wire::start(std::move(own)));
