@@ -97,8 +97,8 @@ void Membership::merge(const Update& u, Index from) {
         case State::suspect:
             if (counts) {
                 // Whom we accuse ourselves we know.
-                const bool named = find_key(u.accuser) && u.accuser != u.member &&
-                                   u.accuser != self_key_;
+                const bool named =
+                    find_key(u.accuser) && u.accuser != u.member && u.accuser != self_key_;
                 suspect(*i, u.incarnation, named ? u.accuser : key(from), false, true);
             }
             break;
