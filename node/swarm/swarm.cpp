@@ -208,7 +208,10 @@ void Swarm::Impl::save_counters() {
 void Swarm::Impl::set_peers(std::vector<SwarmPeer> peers) {
     peers_ = std::move(peers);
     std::vector<std::string> endpoints;
-    for (const auto& peer : peers_) endpoints.push_back(peer.endpoint);
+    for (const auto& peer : peers_) {
+        endpoints.push_back(peer.endpoint);
+        endpoints.insert(endpoints.end(), peer.others.begin(), peer.others.end());
+    }
     session_->allow(endpoints);
     for (auto& [sha256, item] : items_) dial(item);
 }

@@ -53,6 +53,7 @@ struct SwarmPeer {
     std::string hostname;
     std::string endpoint;  ///< swarm, numeric "ip:port"
     bool alive = false;    ///< dialled only then; the address is let in either way
+    std::vector<std::string> others = {};  ///< where it may be too; dialled and let in likewise
 };
 
 /// What one server's newest record says, and whether the mesh holds it alive.
