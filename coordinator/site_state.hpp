@@ -76,7 +76,7 @@ class SiteState {
         RecordVersion version;      ///< of the newest record, readable here or not
         bool newer_format = false;  ///< it is not
         std::string mesh_endpoint;  ///< where it says that it is
-        RecordVersion wanted;  ///< asked for
+        RecordVersion wanted;       ///< asked for
         std::int64_t wanted_ms = -1;
     };
     struct Site {

@@ -1,10 +1,12 @@
 #include "node/agent.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
 
 #include "node/agent_impl.hpp"
 #include "node/memory.hpp"
+#include "node/own_endpoints.hpp"
 #include "protocol/log/log.hpp"
 #include "storage/files.hpp"
 
@@ -18,6 +20,9 @@ constexpr std::int64_t site_delay_max_ms = 320;
 constexpr std::int64_t site_quiet_ms = 1000;
 constexpr std::int64_t result_wait_ms = 30'000;
 constexpr std::int64_t settle_in_ms = 10'000;
+constexpr std::int64_t addresses_every_ms = 5000;
+constexpr std::int64_t endpoints_every_ms = 3000;
+constexpr std::string_view addresses_key = "agent/addresses";
 constexpr auto leave_delay = std::chrono::milliseconds(250);
 constexpr std::string_view member_prefix = "m:";
 
@@ -68,6 +73,7 @@ Agent::~Agent() {
     me.tick_timer.cancel();
     me.leave_timer.cancel();
     me.http.reset();
+    me.beacon.reset();
     me.net.reset();  // nothing is posted after this
     me.uplink.reset();
     me.mesh.reset();
@@ -90,7 +96,10 @@ Result<void> Agent::Impl::start() {
     }
     start_mesh();
     start_uplink();
+    look_at_own_endpoints();
     apply_roster();
+    load_addresses();
+    start_beacon();
     sync_offers();
     apply_plan();
     want_what_is_missing();
@@ -177,6 +186,32 @@ void Agent::Impl::start_mesh() {
     mesh = std::make_unique<MeshDriver>(loop, *net, settings, std::move(hooks));
 }
 
+/// So that members find each other whose addresses nobody here knows.
+void Agent::Impl::start_beacon() {
+    if (config.beacon_group.empty()) return;
+    LanBeaconSettings settings;
+    settings.group = config.beacon_group;
+    settings.interface = config.beacon_interface;
+    settings.site = identity.site;
+    settings.self = identity.server_id;
+    LanBeaconCallbacks hooks;
+    hooks.roster = [this]() -> const Roster& { return trust.roster(); };
+    hooks.endpoints = [this] { return own_endpoints; };
+    hooks.incarnation = [this] { return trust.incarnation(); };
+    hooks.heard = [this](const std::string& server_id, const Endpoints& endpoints) {
+        const bool alive = mesh->mesh().state_of(server_id) == mesh::State::alive;
+        mesh->heard(server_id, endpoints);
+        return alive;
+    };
+    hooks.missing = [this] {
+        const auto members = mesh->mesh().members();
+        return std::any_of(members.begin(), members.end(), [&](const auto& each) {
+            return each.id != identity.server_id && each.state != mesh::State::alive;
+        });
+    };
+    beacon = std::make_unique<LanBeacon>(loop, std::move(settings), identity.key, std::move(hooks));
+}
+
 void Agent::Impl::start_uplink() {
     UplinkCallbacks hooks;
     hooks.hello = [this] {
@@ -237,10 +272,49 @@ void Agent::Impl::decide_uplink() {
                 trust.roster().coordinators);
 }
 
+/// Where the members were when this server last heard of them: some may have moved since the
+/// roster, and the coordinator may be away. What cannot be read is learnt anew.
+void Agent::Impl::load_addresses() {
+    const auto stored = store.get(addresses_key);
+    if (!stored) log::warning("addresses of the members: {}", stored.error().message);
+    if (!stored || !*stored) return;
+    const auto loaded = mesh->load_addresses(**stored);
+    if (!loaded) log::warning("addresses of the members: {}", loaded.error().message);
+    addresses_stored = mesh->addresses().changes();
+}
+
+void Agent::Impl::store_addresses(bool at_once) {
+    const auto changes = mesh->addresses().changes();
+    const auto now = mesh->now_ms();
+    if (changes == addresses_stored) return;
+    if (!at_once && now - addresses_stored_ms < addresses_every_ms) return;
+    addresses_stored = changes;
+    addresses_stored_ms = now;
+    const auto stored = store.put(addresses_key, mesh->addresses().encode());
+    if (!stored) log::warning("addresses of the members not stored: {}", stored.error().message);
+}
+
+/// An advertised interface's address may change while we run.
+void Agent::Impl::look_at_own_endpoints() {
+    if (mesh->now_ms() < next_endpoints_ms) return;
+    next_endpoints_ms = mesh->now_ms() + endpoints_every_ms;
+    auto now = own_endpoints_of(config);
+    if (now == own_endpoints) return;
+    if (!own_endpoints.mesh.empty()) {
+        mesh->moved();
+        log::info("this server is now at {} and {}", now.mesh, now.swarm);
+    }
+    own_endpoints = std::move(now);
+    if (beacon) beacon->changed();
+    touch_record();
+}
+
 /// What depends on time alone.
 void Agent::Impl::tick() {
     if (stopping) return;
     decide_uplink();
+    store_addresses(false);
+    look_at_own_endpoints();
     forget_old_commands();
     if (!is_settled_in && mesh->now_ms() > settle_in_ms) {
         is_settled_in = true;
@@ -255,8 +329,8 @@ void Agent::Impl::tick() {
 }
 
 SiteSnapshot Agent::Impl::snapshot() const {
-    return {&trust.roster(), identity.server_id, mesh->now_ms(), mesh->mesh().members(),
-            &mesh->book().records()};
+    return {&trust.roster(),        identity.server_id,      mesh->now_ms(),
+            mesh->mesh().members(), &mesh->book().records(), &mesh->addresses()};
 }
 
 SiteView Agent::Impl::view() const {
@@ -264,6 +338,7 @@ SiteView Agent::Impl::view() const {
 }
 
 void Agent::leave(std::function<void()> done) {
+    impl_->store_addresses(true);
     impl_->mesh->leave();
     impl_->stopping = true;
     impl_->leave_timer.expires_after(leave_delay);

@@ -25,6 +25,7 @@ void Agent::Impl::apply_roster() {
     net->set_authorised(mesh_listener, std::move(users));
     mesh->set_roster(roster);
     curve_keys.store();
+    if (beacon) beacon->changed();
     tell_who_left(roster);
     const bool is_member = roster.find(identity.server_id) != nullptr;
     if (!is_member && was_member) {

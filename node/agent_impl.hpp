@@ -8,6 +8,7 @@
 #include "node/curve_keys.hpp"
 #include "node/document_policy.hpp"
 #include "node/http_endpoints.hpp"
+#include "node/lan_beacon.hpp"
 #include "node/mesh_driver.hpp"
 #include "node/own_record.hpp"
 #include "node/query_service.hpp"
@@ -41,6 +42,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     std::unique_ptr<wire::Wire> net;
     std::uint32_t mesh_listener = 0;
     std::unique_ptr<MeshDriver> mesh;
+    std::unique_ptr<LanBeacon> beacon;  ///< where it is configured
     std::unique_ptr<Uplink> uplink;
     std::unique_ptr<Workloads> workloads;
     std::unique_ptr<QueryService> queries;
@@ -59,16 +61,24 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     std::map<Digest, std::int64_t> passed_on;     ///< commands offered to the mesh, with expiry
     std::vector<control::OrderResult> results;    ///< of commands, not sent yet
     std::int64_t results_since_ms = 0;
+    std::uint64_t addresses_stored = 0;  ///< AddressBook::changes() of what is on disk
+    std::int64_t addresses_stored_ms = 0;
+    Endpoints own_endpoints;  ///< as the record says them
+    std::int64_t next_endpoints_ms = 0;
 
     // agent.cpp
     [[nodiscard]] Result<void> start();
     [[nodiscard]] Result<void> start_listeners();
     void start_mesh();
     void start_uplink();
+    void start_beacon();
     [[nodiscard]] QuerySources query_sources();
     void receive(const std::string& user, const wire::Handle& from, Bytes frame);
     void on_site_changed();
     void decide_uplink();
+    void load_addresses();
+    void store_addresses(bool at_once);
+    void look_at_own_endpoints();
     void tick();
     [[nodiscard]] SiteSnapshot snapshot() const;
     [[nodiscard]] SiteView view() const;
@@ -95,7 +105,10 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     void sign_record();
     [[nodiscard]] Record facts() const;
     [[nodiscard]] Json health() const;
+
+    // agent_metrics.cpp
     [[nodiscard]] std::string metrics_text();
+    void network_metrics();
 };
 
 /// Wall clock; documents and records only.

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "node/address_book.hpp"
 #include "node/swarm/swarm.hpp"
 #include "node/uplink_rank.hpp"
 #include "protocol/control.hpp"
@@ -19,6 +20,7 @@ struct SiteSnapshot {
     std::int64_t now_ms = 0;  ///< mesh time
     std::vector<mesh::MemberView> members;
     const std::map<std::string, Record>* records = nullptr;  ///< decoded, by server id
+    const AddressBook* addresses = nullptr;                  ///< none = the roster's alone
 };
 
 /// For the coordinator, without the records themselves.

@@ -190,15 +190,6 @@ Workloads::~Workloads() {
     impl_->swarm.reset();
 }
 
-void Workloads::set_roster(const Roster& roster) {
-    std::vector<SwarmPeer> peers;
-    for (const auto& member : roster.members) {
-        if (member.server_id == impl_->identity.server_id) continue;
-        peers.push_back({member.server_id, member.hostname, member.swarm_endpoint, true});
-    }
-    impl_->swarm->set_peers(std::move(peers));
-}
-
 void Workloads::set_site(const SiteSnapshot& site) {
     auto claims = site_claims(site);
     impl_->held_by_others.clear();
@@ -212,8 +203,16 @@ void Workloads::set_site(const SiteSnapshot& site) {
     for (const auto& member : site.roster->members) {
         if (member.server_id == site.self) continue;
         const auto at = claims.servers.find(member.server_id);
-        peers.push_back({member.server_id, member.hostname, member.swarm_endpoint,
-                         at != claims.servers.end() && at->second.alive});
+        const bool alive = at != claims.servers.end() && at->second.alive;
+        SwarmPeer peer{member.server_id, member.hostname, member.swarm_endpoint, alive, {}};
+        if (site.addresses != nullptr) {
+            auto known = site.addresses->swarm(member.server_id);
+            if (!known.empty()) {
+                peer.endpoint = std::move(known.front());
+                peer.others.assign(known.begin() + 1, known.end());
+            }
+        }
+        peers.push_back(std::move(peer));
     }
     impl_->swarm->set_peers(std::move(peers));
     impl_->swarm->set_site(std::move(claims));

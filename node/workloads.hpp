@@ -36,7 +36,6 @@ class Workloads {
         KeyValueStore& store, std::string ca_pem, std::function<void()> changed);
     ~Workloads();
 
-    void set_roster(const Roster& roster);
     void set_site(const SiteSnapshot& site);
     /// Same plan again: does nothing. Waits for its not-before by itself.
     void apply(const Plan& plan, const std::map<Digest, Manifest>& manifests);

@@ -78,6 +78,7 @@ struct Node {
         record.server_id = id;
         record.version = mesh->next_version();
         record.plan_seq = plan_seq;
+        record.endpoints = where;
         auto envelope = Envelope::make(payload_type::record, record.encode());
         envelope.sign(key);
         mesh->set_own_record(record.version, envelope.encode());
@@ -92,6 +93,7 @@ struct Node {
     std::string id;
     SigningKey key;
     bool disk_full = false;
+    Endpoints where = {};  ///< as its record says
     std::uint64_t incarnation = 0;
     std::vector<Bytes> documents;
     wire::Listener listener;
