@@ -17,7 +17,8 @@ void Agent::Impl::apply_roster() {
     const auto& roster = trust.roster();
     std::map<CurveKey, std::string> users;
     for (const auto& observer : roster.observers) {
-        if (const auto key = curve_keys.of(observer)) users[*key] = "o:" + key_id_of(observer).hex();
+        if (const auto key = curve_keys.of(observer))
+            users[*key] = "o:" + key_id_of(observer).hex();
     }
     for (const auto& member : roster.members) {
         if (const auto key = curve_keys.of(member.key)) users[*key] = "m:" + member.server_id;

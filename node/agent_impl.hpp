@@ -109,6 +109,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     // agent_metrics.cpp
     [[nodiscard]] std::string metrics_text();
     void network_metrics();
+    void transport_metrics();
 };
 
 /// Wall clock; documents and records only.

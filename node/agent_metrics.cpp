@@ -63,7 +63,7 @@ std::string Agent::Impl::metrics_text() {
     return metrics.text();
 }
 
-/// The mesh, its connections, the LAN beacon and the transport below.
+/// The mesh and its connections.
 void Agent::Impl::network_metrics() {
     const Gauges gauge{metrics};
     const Totals total{metrics};
@@ -97,6 +97,13 @@ void Agent::Impl::network_metrics() {
     total("mesh_idle_closed", "Connections closed that nobody used", links.idle_closed);
     total("mesh_dead_closed", "Servers held dead whose connections were closed", links.dead_closed);
     total("mesh_frames_unsent", "Frames dropped for want of a connection", links.unsent);
+    transport_metrics();
+}
+
+/// What is below and beside the mesh's own connections.
+void Agent::Impl::transport_metrics() {
+    const Gauges gauge{metrics};
+    const Totals total{metrics};
     if (beacon) {
         const auto& lan = beacon->counters();
         total("lan_beacons_sent", "Announcements to the LAN", lan.sent);

@@ -23,7 +23,9 @@ struct Hostile {
             {key.curve_secret(),
              [&io](std::function<void()> f) { boost::asio::post(io, std::move(f)); },
              {}});
-        net->connect({"victim", victim.listener.endpoint, *curve_public(victim.key.public_key()),
+        net->connect({"victim",
+                      victim.listener.endpoint,
+                      *curve_public(victim.key.public_key()),
                       [](Bytes) {},
                       [this](wire::PeerEvent event) { up = event == wire::PeerEvent::up; },
                       0,

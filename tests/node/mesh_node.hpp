@@ -31,7 +31,10 @@ struct Node {
              [&io](std::function<void()> f) { boost::asio::post(io, std::move(f)); },
              {}});
         const auto bound =
-            net->listen({endpoint, "mesh.listen", true, 0,
+            net->listen({endpoint,
+                         "mesh.listen",
+                         true,
+                         0,
                          [this](const std::string& user, const wire::Handle& from, Bytes frame) {
                              if (mesh && query::is(query::Channel::mesh, frame)) {
                                  mesh->receive(user, from, query::body_of(frame));
