@@ -43,10 +43,10 @@ struct UplinkCounters {
 
 /// All run on the loop.
 struct UplinkCallbacks {
-    std::function<control::Hello()> hello;              ///< our numbers now
-    std::function<std::vector<control::View>()> views;  ///< without records
+    std::function<control::Hello()> hello;                                ///< our numbers now
+    std::function<std::vector<control::View>()> views;                    ///< without records
     std::function<mesh::RecordPtr(const std::string& server_id)> record;  ///< none = unknown
-    std::function<bool(const control::Ad&)> wants;  ///< worth pulling now?
+    std::function<bool(const control::Ad&)> wants;                        ///< worth pulling now?
     std::function<void(const control::Ad&, const Bytes& body)> document;
     std::function<void(const Bytes& envelope)> order;
     std::function<void(bool reaches)> reach_changed;
