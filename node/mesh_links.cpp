@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 constexpr unsigned doublings_max = 10;
+constexpr unsigned patience_doublings = 2;
 
 }  // namespace
 
@@ -72,7 +73,9 @@ void MeshLinks::dial(std::int64_t now_ms, const std::string& member, Link& link)
         return;
     }
     if (link.address >= addresses.size()) link.address = 0;
-    link.out = Outgoing{addresses[link.address], false, now_ms + settings_.dial_timeout_ms};
+    // Who gives up too soon on a machine that is late makes it later: handshakes begun in vain.
+    const auto patience = settings_.dial_timeout_ms << std::min(link.failures, patience_doublings);
+    link.out = Outgoing{addresses[link.address], false, now_ms + patience};
     ++counters_.dials;
     actions_.dial(member, link.out->endpoint);
 }

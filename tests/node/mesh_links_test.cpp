@@ -166,10 +166,14 @@ TEST_CASE("mesh links: an address that does not answer gives way to the next, th
     CHECK(b.take() == List{"hang up x"});
     b.pass(300);
     CHECK(b.take() == List{"dial x new"});
+    b.pass(2800);
+    CHECK(b.take().empty());  // twice as patient as in the first round
+    b.pass(200);
+    CHECK(b.take() == List{"hang up x", "dial x old"});
     b.pass(600'000);
-    // The pause is capped: rounds of two addresses and at most 4 s.
-    CHECK(b.count("dial x new") >= 600 / 7 - 2);
-    CHECK(b.count("dial x new") <= 600 / 5 + 2);
+    // Patience and pause are capped: rounds of two addresses, 6 s each, and 2 to 4 s.
+    CHECK(b.count("dial x new") >= 600 / 16 - 2);
+    CHECK(b.count("dial x new") <= 600 / 14 + 2);
     CHECK(b.links.counters().dials_failed + b.links.counters().refused + 1 >=
           b.links.counters().dials);
     b.take();
