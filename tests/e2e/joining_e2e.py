@@ -110,7 +110,8 @@ def beacon_only(build):
         site.together(site.names, 20, "by multicast alone")
         figure(f"5 servers, all addresses stale, LAN beacon: all see all in "
                f"{time.monotonic() - began:.1f} s")
-        expect(site.metric(site.names[0], "lan_beacons_accepted") >= 4, "no beacons were heard")
+        heard = sum(site.metric(name, "lan_beacons_accepted") for name in site.names)
+        expect(heard >= 4, f"only {heard:.0f} beacons were heard")  # 5 strangers take 4 contacts
 
 
 def two_sites(build):
