@@ -21,14 +21,15 @@ namespace clarity::test {
 using Clock = std::chrono::steady_clock;
 inline const wire::Greeting ours{.site = "acme/dc-1", .server = "s"};
 
+/// With a sanitizer these tests look for its findings alone: memory and time are its own then.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool measures_memory = false;  // a sanitizer's own memory is several times as much
+inline constexpr bool measures = false;
 #else
-inline constexpr bool measures_memory = true;
+inline constexpr bool measures = true;
 #endif
 inline constexpr long growth_max_kb = 48 << 10;
 /// Two processes under attack on what may be two busy cores.
-inline constexpr auto answer_max = std::chrono::seconds(3);
+inline constexpr auto answer_max = std::chrono::seconds(5);
 
 class VictimProcess {
   public:
@@ -226,7 +227,21 @@ struct Scene {
         out.send(zmq::buffer(ours.encode()), zmq::send_flags::none);
         return out;
     }
+    /// Keeps the victim's loop busy most of the time until `done` with its figures, 20 s at most.
+    void keep_busy(int ms, const std::function<bool(std::map<std::string, long>&)>& done) {
+        const auto deadline = Clock::now() + std::chrono::seconds(20);
+        do {
+            auto now = victim.tell("block " + std::to_string(ms));
+            if (done(now)) return;
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        } while (Clock::now() < deadline);
+    }
+    /// The honest member is answered all the same.
+    void check_honest() {
+        CHECK(honest.is_answered_within(honest.answers() + 20, std::chrono::seconds(30)));
+    }
     std::map<std::string, long> check() {
+        check_honest();
         auto after = victim.stats();
         const auto slowest =
             std::chrono::duration_cast<std::chrono::milliseconds>(honest.slowest()).count();
@@ -235,10 +250,10 @@ struct Scene {
                   << " answers to the honest member, slowest " << slowest << " ms; cut "
                   << after["cut.hostile"] << ", dropped " << after["dropped.hostile"]
                   << ", refused " << after["refused.hostile"] << std::endl;
-        if (measures_memory) CHECK(after["peak"] - before["resident"] < growth_max_kb);
-        CHECK(honest.slowest() < answer_max);
-        CHECK(answers > 10);
         CHECK(after["cut.honest"] == 0);
+        if (!measures) return after;
+        CHECK(after["peak"] - before["resident"] < growth_max_kb);
+        CHECK(honest.slowest() < answer_max);
         CHECK(after["dropped.honest"] == 0);
         return after;
     }
