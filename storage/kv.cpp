@@ -116,7 +116,7 @@ rocksdb::Options small_options() {
 }
 
 /// Whether what the write-ahead logs hold may stay there over a restart, rather than go into one
-/// more tiny table, to be compacted with others. Each start adds a log, so now and then it may not.
+/// more tiny table, to be compacted with others. Each start adds a log, so at times it may not.
 bool may_keep_logs(const std::string& path) {
     std::error_code error;
     std::size_t logs = 0;

@@ -114,7 +114,7 @@ struct Deployment::Impl : std::enable_shared_from_this<Deployment::Impl> {
     bool changed_posted = false;
     bool ended = false;
     std::int64_t next_reconcile_ms = 0;
-    std::int64_t tick_due_ms = -1;  ///< the timer's; -1 = not set
+    std::int64_t tick_due_ms = -1;     ///< the timer's; -1 = not set
     std::unique_ptr<WorkerPool> pool;  // last: its jobs use the rest
 };
 

@@ -39,7 +39,7 @@ class WorkerPool {
     std::condition_variable_any wake_;
     std::deque<std::function<void()>> jobs_;
     std::size_t threads_max_;
-    std::size_t idle_ = 0;  ///< threads that wait for a job
+    std::size_t idle_ = 0;               ///< threads that wait for a job
     std::vector<std::jthread> threads_;  // last: joined before the rest goes
 
     void work(const std::stop_token& stop) {
