@@ -13,7 +13,7 @@ def seen(site, server):
 
 
 def uplink_killed(build):
-    """the primary uplink killed: another speaks for the site within 5 s, a third server connects"""
+    """primary uplink killed: another speaks for the site within 5 s; its WAN gone: the next in 16 s"""
     with wan_site(build, 5) as site:
         primary, standby = two_uplinks(site)
         others = [name for name in site.names if name != primary]
@@ -37,6 +37,14 @@ def uplink_killed(build):
         expect(told <= 10, f"dead at the coordinator only after {told:.1f} s")
         expect(row["witness"] and row["age_s"] >= told - 1,
                f"looks fresher than it is: {row['age_s']} s old, dead for {told:.1f} s")
+        # The one that took over watches its line as closely as the first one did.
+        site.net.swallow(site.address[now[0]], True)
+        cut = time.monotonic()
+        wait_for("the next primary that reaches the coordinator", 30,
+                 lambda: now[1] in uplinks(site, [each for each in others if each != now[0]])[0])
+        again = time.monotonic() - cut
+        print(f"FIGURE: then its WAN swallowed: {now[1]} speaks for the site after {again:.1f} s")
+        expect(again <= 16, f"the primary moved after {again:.1f} s")
 
 
 def wan_swallowed(build):
