@@ -316,18 +316,29 @@ std::optional<std::uint64_t> HttpHead::content_length() const {
     return value;
 }
 
-static Result<HttpResponse> perform(const HttpRequest& request, const HttpSink& sink) {
+static CURL* new_handle() {
     static std::once_flag once;
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-    const Handle handle(curl_easy_init());
-    if (!handle) return fail(Errc::io, "libcurl cannot make a handle: out of memory");
+    return curl_easy_init();
+}
+
+HttpConnection::HttpConnection() : handle_(new_handle()) {}
+HttpConnection::~HttpConnection() {
+    curl_easy_cleanup(handle_);
+}
+
+static Result<HttpResponse> perform(const HttpRequest& request, const HttpSink& sink) {
+    const Handle own(request.connection ? nullptr : new_handle());
+    CURL* handle = request.connection ? request.connection->handle() : own.get();
+    if (handle == nullptr) return fail(Errc::io, "libcurl cannot make a handle: out of memory");
+    curl_easy_reset(handle);  // all but its connections
     Transfer transfer{.request = request, .sink = sink};
     CLARITY_TRY(const auto headers, make_headers(request));
-    CLARITY_CHECK(set_up(handle.get(), transfer, headers));
-    const CURLcode code = curl_easy_perform(handle.get());
+    CLARITY_CHECK(set_up(handle, transfer, headers));
+    const CURLcode code = curl_easy_perform(handle);
     if (code != CURLE_OK) return tl::unexpected(transfer_error(transfer, code));
     if (!transfer.give({})) return tl::unexpected(transfer_error(transfer, CURLE_WRITE_ERROR));
-    transfer.response.peer_chain_pem = http_detail::peer_chain(handle.get());
+    transfer.response.peer_chain_pem = http_detail::peer_chain(handle);
     return std::move(transfer.response);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -17,6 +18,20 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 /// Fills the buffer with the next bytes of a body; 0 = end, an error ends the request with it.
 using HttpSource = std::function<Result<std::size_t>(char* buffer, std::size_t size)>;
+
+/// Keeps the connection to a server open from one request to the next. One request at a time; the
+/// requests that share it must have the same trust settings.
+class HttpConnection {
+  public:
+    HttpConnection();
+    ~HttpConnection();
+    HttpConnection(const HttpConnection&) = delete;
+    HttpConnection& operator=(const HttpConnection&) = delete;
+    [[nodiscard]] void* handle() const { return handle_; }
+
+  private:
+    void* handle_;  ///< libcurl's
+};
 
 /// One request. Everything has a limit; the defaults suit the REST API.
 struct HttpRequest {
@@ -46,7 +61,8 @@ struct HttpRequest {
     /// secret or believe an answer.
     bool insecure_any_server = false;
 
-    std::string unix_socket;  ///< path; the URL then names host "localhost"
+    std::shared_ptr<HttpConnection> connection = {};  ///< none: a new one for this request
+    std::string unix_socket;                          ///< path; the URL then names host "localhost"
 
     std::uint32_t connect_timeout_ms = 10'000;
     std::uint32_t timeout_ms = 60'000;  ///< whole request; 0 = none (streams)

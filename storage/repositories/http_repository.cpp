@@ -59,13 +59,29 @@ Result<std::string> HttpRepository::url_of(const std::string& path) const {
     return base_url_ + "/" + url_encode(rest, true);
 }
 
+std::shared_ptr<HttpConnection> HttpRepository::take_connection() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return std::make_shared<HttpConnection>();
+    auto out = std::move(idle_.back());
+    idle_.pop_back();
+    return out;
+}
+
+void HttpRepository::give_back(std::shared_ptr<HttpConnection> connection) {
+    constexpr std::size_t idle_max = 8;
+    const std::lock_guard lock(mutex_);
+    if (idle_.size() < idle_max) idle_.push_back(std::move(connection));
+}
+
 Result<ReadOutcome> HttpRepository::read(const ReadRequest& request, const ByteSink& sink) {
     const std::string where = fmt::format("repository {}: {}", id_, request.path);
     auto url = url_of(request.path);
     if (!url) return fail_within(where, std::move(url));
     HttpRequest base = base_;
     base.url = std::move(*url);
-    auto outcome = repository_detail::HttpReader(std::move(base), request, sink).run();
+    base.connection = take_connection();
+    auto outcome = repository_detail::HttpReader(base, request, sink).run();
+    give_back(std::move(base.connection));
     if (!outcome) return fail_within(where, std::move(outcome));
     return outcome;
 }

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <mutex>
+#include <vector>
+
 #include "protocol/http/client.hpp"
 #include "storage/repositories/repository.hpp"
 
@@ -22,6 +25,11 @@ class HttpRepository final : public Repository {
     std::string id_;
     std::string base_url_;
     HttpRequest base_;  ///< trust and credentials; copied for each request
+    std::mutex mutex_;  ///< guards idle_
+    std::vector<std::shared_ptr<HttpConnection>> idle_;  ///< open, of reads that have ended
+
+    [[nodiscard]] std::shared_ptr<HttpConnection> take_connection();
+    void give_back(std::shared_ptr<HttpConnection> connection);
 };
 
 }  // namespace clarity
