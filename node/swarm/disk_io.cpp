@@ -86,6 +86,12 @@ struct Storage {
     [[nodiscard]] std::int64_t offset(lt::piece_index_t piece, int start) const {
         return static_cast<std::int64_t>(static_cast<int>(piece)) * files->piece_length() + start;
     }
+    /// What of a block is in the file: 2.0.8 asks for and writes the last piece of a v2 file as if
+    /// it were a full one, with zeros behind the file's end.
+    [[nodiscard]] std::size_t real_bytes(const lt::peer_request& block) const {
+        return static_cast<std::size_t>(
+            std::clamp(files->piece_size2(block.piece) - block.start, 0, block.length));
+    }
     void close() {
         if (fd >= 0) ::close(fd);
         fd = -1;
@@ -128,7 +134,9 @@ class DiskIo final : public lt::disk_interface, public lt::buffer_allocator_inte
         if (open(storage, error)) {
             const auto size = static_cast<std::size_t>(request.length);
             buffer = lt::disk_buffer_holder(*this, new char[size], request.length);
-            const int number = read_all(storage.fd, buffer.data(), size,
+            const auto real = storage.real_bytes(request);
+            std::fill(buffer.data() + real, buffer.data() + size, '\0');
+            const int number = read_all(storage.fd, buffer.data(), real,
                                         storage.offset(request.piece, request.start));
             if (number != 0) {
                 error = error_of(number, lt::operation_t::file_read);
@@ -147,9 +155,11 @@ class DiskIo final : public lt::disk_interface, public lt::buffer_allocator_inte
                      lt::disk_job_flags_t) override {
         lt::storage_error error;
         auto& storage = storages_.at(index);
-        const auto size = static_cast<std::size_t>(request.length);
+        auto block = request;
+        const auto size = storage.real_bytes(request);
+        block.length = static_cast<int>(size);
         if (open(storage, error)) {
-            note_hash(storage, request, bytes);
+            note_hash(storage, block, bytes);
             const int number =
                 write_all(storage.fd, bytes, size, storage.offset(request.piece, request.start));
             if (number != 0) {

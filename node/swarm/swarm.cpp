@@ -74,6 +74,7 @@ Result<void> Swarm::Impl::start() {
     session.listen = settings_.listen;
     session.certificate_pem = settings_.certificate_pem;
     session.private_key_pem = settings_.private_key_pem;
+    session.seed = std::hash<std::string>{}(settings_.server_id);
     session.upload_limit_bytes_s = settings_.upload_limit_bytes_s;
     session.download_limit_bytes_s = settings_.download_limit_bytes_s;
     session.connections_max = settings_.connections_max;
@@ -270,6 +271,13 @@ std::size_t Swarm::Impl::connections() const {
     return out;
 }
 
+FetchTotals Swarm::Impl::fetch_totals() const {
+    auto out = totals_;
+    out.local_bytes = local_bytes_gone_;
+    for (const auto& [sha256, item] : items_) out.local_bytes += item.counters->local_bytes.load();
+    return out;
+}
+
 Swarm::Swarm(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Swarm::~Swarm() = default;
 
@@ -307,6 +315,9 @@ std::vector<Holding> Swarm::holdings() const {
 }
 std::vector<FetchClaim> Swarm::claims() const {
     return impl_->claims();
+}
+FetchTotals Swarm::fetch_totals() const {
+    return impl_->fetch_totals();
 }
 std::size_t Swarm::connections() const {
     return impl_->connections();

@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -51,8 +52,8 @@ struct SwarmSettings {
 struct SwarmPeer {
     std::string server_id;
     std::string hostname;
-    std::string endpoint;  ///< swarm, numeric "ip:port"
-    bool alive = false;    ///< dialled only then; the address is let in either way
+    std::string endpoint;                  ///< swarm, numeric "ip:port"
+    bool alive = false;                    ///< dialled only then; the address is let in either way
     std::vector<std::string> others = {};  ///< where it may be too; dialled and let in likewise
 };
 
@@ -62,6 +63,18 @@ struct ServerClaims {
     bool heard = true;  ///< false: it may be there, but its record has not come yet
     std::vector<Holding> holdings;
     std::vector<FetchClaim> claims;
+
+    /// What it says of one artifact; null when nothing.
+    [[nodiscard]] const Holding* holding(const Digest& sha256) const {
+        for (const auto& each : holdings) {
+            if (each.sha256 == sha256) return &each;
+        }
+        return nullptr;
+    }
+    [[nodiscard]] bool fetches(const Digest& sha256) const {
+        return std::any_of(claims.begin(), claims.end(),
+                           [&](const FetchClaim& each) { return each.sha256 == sha256; });
+    }
 };
 
 /// The site as the election sees it: every known server (this one may be left out).
@@ -78,6 +91,13 @@ struct SwarmCallbacks {
     std::function<void(const Digest& sha256, const Error& error)> on_error;
     /// holdings() or claims() changed: time for a new record. Progress alone: at most 1 a second.
     std::function<void()> on_changed;
+};
+
+/// How this node's pulls from origins went about it, since it started.
+struct FetchTotals {
+    std::uint64_t delta_fetches = 0;  ///< chunk by chunk
+    std::uint64_t whole_fetches = 0;  ///< the whole file, because the other would not pay
+    std::uint64_t local_bytes = 0;    ///< taken from other versions in the cache instead
 };
 
 /// Gets artifacts to this node and passes them on: from peers of the site by BitTorrent v2 over
@@ -120,6 +140,7 @@ class Swarm {
 
     [[nodiscard]] std::vector<Holding> holdings() const;
     [[nodiscard]] std::vector<FetchClaim> claims() const;
+    [[nodiscard]] FetchTotals fetch_totals() const;
     /// Connected peers, all artifacts together; for metrics.
     [[nodiscard]] std::size_t connections() const;
     /// Where it listens (the settings' port, or the one chosen for port 0).

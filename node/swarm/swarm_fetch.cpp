@@ -7,12 +7,6 @@ namespace clarity {
 
 namespace {
 
-const Holding* holding_of(const ServerClaims& server, const Digest& sha256) {
-    const auto found = std::find_if(server.holdings.begin(), server.holdings.end(),
-                                    [&](const Holding& each) { return each.sha256 == sha256; });
-    return found == server.holdings.end() ? nullptr : &*found;
-}
-
 /// Jitter that differs between servers and attempts, and replays.
 std::uint64_t seed_of(const Digest& sha256, const std::string& server_id, std::uint64_t attempt) {
     return std::hash<std::string>{}(server_id + sha256.bytes() + std::to_string(attempt));
@@ -40,9 +34,10 @@ election::View Swarm::Impl::view_of(Item& item) {
         const bool candidate = item.candidates.empty() ||
                                std::find(item.candidates.begin(), item.candidates.end(), server) !=
                                    item.candidates.end();
-        const Holding* holding = holding_of(claims, sha256);
+        const Holding* holding = claims.holding(sha256);
         if (candidate && (holding == nullptr || !holding->complete)) view.alive.push_back(server);
     }
+    view.bases = bases_of(item, view.alive);
     view.needed = needed(item);
     view.able = fetching_allowed_ && site_heard() && !sources_of(item).empty() &&
                 session_->link(sha256) != nullptr &&
@@ -51,13 +46,37 @@ election::View Swarm::Impl::view_of(Item& item) {
     return view;
 }
 
+/// Who of the candidates holds another version whole. As the records say it, also of this node:
+/// all must see the same.
+std::set<std::string> Swarm::Impl::bases_of(const Item& item,
+                                            const std::vector<std::string>& candidates) const {
+    const Manifest& wanted = *item.manifest;
+    std::set<std::string> out;
+    for (const auto& server : candidates) {
+        const auto& holdings = site_.servers.at(server).holdings;
+        if (std::any_of(holdings.begin(), holdings.end(), [&](const Holding& each) {
+                return each.complete && each.artifact == wanted.artifact &&
+                       each.sha256 != wanted.sha256;
+            })) {
+            out.insert(server);
+        }
+    }
+    for (const auto& [sha256, other] : items_) {
+        if (other.phase == Phase::complete && sha256 != wanted.sha256 &&
+            other.manifest->artifact == wanted.artifact) {
+            out.insert(settings_.server_id);
+        }
+    }
+    return out;
+}
+
 /// Whether the origin is needed: not while a whole copy at the site is coming in.
 bool Swarm::Impl::needed(Item& item) {
     if (item.phase != Phase::running) return false;
     bool holder = false;
     for (const auto& [server, claims] : site_.servers) {
         if (!claims.alive || server == settings_.server_id) continue;
-        const Holding* holding = holding_of(claims, item.manifest->sha256);
+        const Holding* holding = claims.holding(item.manifest->sha256);
         if (holding != nullptr && holding->complete) holder = true;
     }
     if (!holder) {
@@ -105,12 +124,13 @@ void Swarm::Impl::start_fetch(Item& item) {
     input.link = session_->link(sha256);
     input.counters = item.counters;
     input.limiter = limiter_;
+    input.cache = &cache_;
     item.fetch_id = ++fetch_ids_;
     input.seed = seed_of(sha256, settings_.server_id, item.fetch_id);
     for (const auto& peer : peers_) {
         const auto found = site_.servers.find(peer.server_id);
         if (found == site_.servers.end() || !found->second.alive) continue;
-        const Holding* holding = holding_of(found->second, sha256);
+        const Holding* holding = found->second.holding(sha256);
         if (holding != nullptr && holding->pieces_have > 0) ++input.peers_expected;
     }
     item.counters->pieces = 0;
@@ -121,12 +141,16 @@ void Swarm::Impl::start_fetch(Item& item) {
                   item.manifest->artifact, item.manifest->version, input.sources[0].access.id,
                   item.election.own_rank());
     swarm::FetchHooks hooks;
+    hooks.on_plan = [this, sha256, id = item.fetch_id](const swarm::FetchPlan& plan) {
+        post([sha256, id, plan](Impl& self) { self.fetch_planned(sha256, id, plan); });
+    };
     hooks.on_warning = [this, sha256, id = item.fetch_id](const Error& error) {
         post([sha256, id, error](Impl& self) { self.fetch_warned(sha256, id, error); });
     };
     hooks.on_end = [this, sha256, id = item.fetch_id](const Result<void>& result) {
         post([sha256, id, result](Impl& self) { self.fetch_ended(sha256, id, result); });
     };
+    session_->set_producing(sha256, true);
     item.fetch = std::make_unique<swarm::Fetch>(std::move(input), std::move(hooks));
     changed(true);
 }
@@ -135,8 +159,18 @@ void Swarm::Impl::stop_fetch(Item& item) {
     if (!item.fetch) return;
     item.fetch->stop();
     ending_[item.fetch_id] = std::move(item.fetch);
+    session_->set_producing(item.manifest->sha256, false);
     item.rate_bytes_s = 0;
     changed(true);
+}
+
+void Swarm::Impl::fetch_planned(const Digest& sha256, std::uint64_t id,
+                                const swarm::FetchPlan& plan) {
+    ++(plan.delta ? totals_.delta_fetches : totals_.whole_fetches);
+    const Item* item = find(sha256);
+    if (item == nullptr || item->fetch_id != id) return;
+    log::info_for(item->correlation_id, "swarm: {}@{}: {}", item->manifest->artifact,
+                  item->manifest->version, plan.reason);
 }
 
 void Swarm::Impl::fetch_warned(const Digest& sha256, std::uint64_t id, const Error& error) {
@@ -153,6 +187,7 @@ void Swarm::Impl::fetch_ended(const Digest& sha256, std::uint64_t id, const Resu
     Item* item = find(sha256);
     if (item == nullptr || item->fetch_id != id || !item->fetch) return;
     item->fetch.reset();
+    session_->set_producing(sha256, false);
     item->rate_bytes_s = 0;
     changed(true);
     const auto now = swarm_now_ms();

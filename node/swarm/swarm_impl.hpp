@@ -41,6 +41,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     [[nodiscard]] std::vector<Holding> holdings() const;
     [[nodiscard]] std::vector<FetchClaim> claims() const;
     [[nodiscard]] std::size_t connections() const;
+    [[nodiscard]] FetchTotals fetch_totals() const;
     [[nodiscard]] std::uint16_t port() const { return session_->port(); }
 
   private:
@@ -73,7 +74,8 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::int64_t lan_progress_ms = 0;
         std::int64_t holder_since_ms = -1;  ///< an alive peer has it whole since then
         std::int64_t dialled_ms = 0;
-        std::set<std::string> dialled;  ///< endpoints, at least once
+        std::int64_t lonely_since_ms = -1;  ///< fewer connections than neighbours since then
+        std::set<std::string> dialled;      ///< endpoints, at least once
         std::unique_ptr<swarm::Fetch> fetch;
         std::uint64_t fetch_id = 0;
         std::int64_t claim_since_unix_ms = 0;
@@ -104,6 +106,8 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     std::map<Digest, Item> items_;
     std::map<std::uint64_t, std::unique_ptr<swarm::Fetch>> ending_;  ///< stopped, winding down
     std::uint64_t fetch_ids_ = 0;
+    FetchTotals totals_;
+    std::uint64_t local_bytes_gone_ = 0;     ///< of artifacts that were forgotten
     swarm::CountsByArtifact stored_counts_;  ///< as on disk
     bool closing_ = false;
     bool change_due_ = false;
@@ -145,17 +149,21 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void failed(Item& item, const Error& error);
     void notify_complete(const Digest& sha256, const std::string& path);
     void dial(Item& item);
-    [[nodiscard]] std::vector<std::string> endpoints_for(const Item& item) const;
+    [[nodiscard]] std::vector<std::pair<const SwarmPeer*, bool>> links_for(const Item& item) const;
+    [[nodiscard]] std::vector<std::string> endpoints_for(const Item& item, bool all) const;
 
     // swarm_fetch.cpp: who pulls from the origin
     void elect(Item& item);
     [[nodiscard]] election::View view_of(Item& item);
+    [[nodiscard]] std::set<std::string> bases_of(const Item& item,
+                                                 const std::vector<std::string>& candidates) const;
     [[nodiscard]] bool needed(Item& item);
     [[nodiscard]] bool site_heard() const;
     [[nodiscard]] std::vector<swarm::FetchSource> sources_of(const Item& item) const;
     [[nodiscard]] std::size_t running_fetches() const;
     void start_fetch(Item& item);
     void stop_fetch(Item& item);
+    void fetch_planned(const Digest& sha256, std::uint64_t id, const swarm::FetchPlan& plan);
     void fetch_ended(const Digest& sha256, std::uint64_t id, const Result<void>& result);
     void fetch_warned(const Digest& sha256, std::uint64_t id, const Error& error);
     void measure_rate(Item& item);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "node/swarm/neighbours.hpp"
 #include "node/swarm/swarm_impl.hpp"
 #include "protocol/log/log.hpp"
 #include "storage/files.hpp"
@@ -8,6 +9,7 @@ namespace clarity {
 
 namespace {
 constexpr std::int64_t dial_interval_ms = 2000;
+constexpr std::int64_t dial_patience_ms = 3000;  ///< for the peers whose turn it is to dial
 constexpr std::uint32_t troubles_max = 20;
 }  // namespace
 
@@ -52,6 +54,7 @@ void Swarm::Impl::forget(const Digest& sha256) {
     if (item == nullptr) return;
     stop_fetch(*item);
     remove_torrent(*item);
+    local_bytes_gone_ += item->counters->local_bytes.load();
     items_.erase(sha256);
     stored_counts_.erase(sha256);
     save_counters();
@@ -106,8 +109,9 @@ void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
     if (!torrent) return failed(item, torrent.error());
     item.dialled.clear();
     const bool incomplete = item.phase == Phase::running;
-    const auto added = session_->add(item.manifest->sha256, *torrent, path, item.have,
-                                     incomplete ? endpoints_for(item) : std::vector<std::string>{});
+    const auto added =
+        session_->add(item.manifest->sha256, *torrent, path, item.have,
+                      incomplete ? endpoints_for(item, false) : std::vector<std::string>{});
     if (added) return;
     failed(item, added.error());
     if (added.error().code != Errc::invalid) rest(item);  // the port, as a rule: tried again
@@ -169,7 +173,7 @@ void Swarm::Impl::got_trouble(const Digest& sha256, const Error& error) {
     item->troubled = true;
     if (item->phase == Phase::hashing) return;
     if (++item->troubles <= troubles_max) {
-        session_->dial(sha256, endpoints_for(*item));
+        session_->dial(sha256, endpoints_for(*item, true));
         session_->clear_trouble(sha256);
         return;
     }
@@ -238,7 +242,8 @@ void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
         remove_torrent(item);
         add_torrent(item, path);
     } else if (item.troubled) {
-        session_->dial(item.manifest->sha256, endpoints_for(item));  // trouble cut the peers off
+        session_->dial(item.manifest->sha256,
+                       endpoints_for(item, true));  // trouble cut the peers off
         session_->clear_trouble(item.manifest->sha256);
     }
     item.troubled = false;
@@ -269,32 +274,50 @@ void Swarm::Impl::notify_complete(const Digest& sha256, const std::string& path)
     });
 }
 
-/// Alive peers that take part in this artifact, as far as is known.
-std::vector<std::string> Swarm::Impl::endpoints_for(const Item& item) const {
-    std::vector<std::string> out;
+/// The neighbours in this artifact's swarm, as far as is known; second = ours to dial.
+std::vector<std::pair<const SwarmPeer*, bool>> Swarm::Impl::links_for(const Item& item) const {
+    const auto& sha256 = item.manifest->sha256;
+    std::vector<swarm::Participant> participants;
+    std::map<std::string, const SwarmPeer*> by_id;
     for (const auto& peer : peers_) {
         if (!peer.alive || peer.server_id == settings_.server_id) continue;
         const auto found = site_.servers.find(peer.server_id);
         if (found == site_.servers.end()) continue;  // no record yet: it will come
-        const auto& holdings = found->second.holdings;
-        if (std::any_of(holdings.begin(), holdings.end(), [&](const Holding& each) {
-                return each.sha256 == item.manifest->sha256;
-            })) {
-            out.push_back(peer.endpoint);
-        }
+        const auto* holding = found->second.holding(sha256);
+        if (holding == nullptr) continue;
+        participants.push_back({peer.server_id, holding->complete, found->second.fetches(sha256)});
+        by_id[peer.server_id] = &peer;
+    }
+    std::vector<std::pair<const SwarmPeer*, bool>> out;
+    for (const auto& each : swarm::neighbours_of(sha256, settings_.server_id, participants)) {
+        out.emplace_back(by_id[each.server_id], each.dial);
     }
     return out;
 }
 
-/// Only who lacks pieces dials; libtorrent forgets hosts that did not answer, so again and again.
+/// Where to dial: those whose turn is ours, or `all`, then at every address they may have.
+std::vector<std::string> Swarm::Impl::endpoints_for(const Item& item, bool all) const {
+    std::vector<std::string> out;
+    for (const auto& [peer, ours] : links_for(item)) {
+        if (!ours && !all) continue;
+        out.push_back(peer->endpoint);
+        if (all) out.insert(out.end(), peer->others.begin(), peer->others.end());
+    }
+    return out;
+}
+
+/// Only who lacks pieces dials, of two such the lower id; when the other end does not come, both.
+/// libtorrent forgets hosts that did not answer, so again and again.
 void Swarm::Impl::dial(Item& item) {
     if (item.phase != Phase::running) return;
-    const auto endpoints = endpoints_for(item);
+    const auto now = swarm_now_ms();
+    const bool lonely = item.peers < links_for(item).size();
+    if (!lonely || item.lonely_since_ms < 0) item.lonely_since_ms = lonely ? now : -1;
+    const bool in_vain = lonely && now - item.lonely_since_ms >= dial_patience_ms;
+    const auto endpoints = endpoints_for(item, in_vain);
     const bool news = std::any_of(endpoints.begin(), endpoints.end(),
                                   [&](const auto& each) { return !item.dialled.contains(each); });
-    const auto now = swarm_now_ms();
-    const bool due = item.peers < endpoints.size() && now - item.dialled_ms >= dial_interval_ms;
-    if (!news && !due) return;
+    if (!news && !(lonely && now - item.dialled_ms >= dial_interval_ms)) return;
     item.dialled_ms = now;
     item.dialled.insert(endpoints.begin(), endpoints.end());
     session_->dial(item.manifest->sha256, endpoints);

@@ -43,7 +43,7 @@ bool answers(std::uint16_t port) {
 
 }  // namespace
 
-Origin::Origin(const std::string& folder, std::uint64_t rate_bytes_s)
+Origin::Origin(const std::string& folder, std::uint64_t rate_bytes_s, const std::string& more)
     : folder_(folder), port_(free_port()) {
     std::filesystem::create_directories(root());
     std::ofstream conf(folder_ + "/nginx.conf");
@@ -57,7 +57,7 @@ Origin::Origin(const std::string& folder, std::uint64_t rate_bytes_s)
     }
     conf << "server { listen 127.0.0.1:" << port_ << "; root " << root() << ";\n";
     if (rate_bytes_s > 0) conf << "limit_rate " << rate_bytes_s << ";\n";
-    conf << "} }\n";
+    conf << more << "} }\n";
     conf.close();
     start();
 }

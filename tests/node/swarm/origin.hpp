@@ -8,8 +8,9 @@
 /// A real nginx on loopback that serves one folder and logs every body byte it sent.
 class Origin {
   public:
-    /// `rate_bytes_s` per connection; 0 = none.
-    explicit Origin(const std::string& folder, std::uint64_t rate_bytes_s = 0);
+    /// `rate_bytes_s` per connection; 0 = none. `more` goes into the server's configuration.
+    explicit Origin(const std::string& folder, std::uint64_t rate_bytes_s = 0,
+                    const std::string& more = "");
     ~Origin();
     Origin(const Origin&) = delete;
 
