@@ -9,6 +9,9 @@ constexpr std::size_t seen_max = 8192;
 constexpr std::size_t sources_max = 8;
 constexpr std::size_t sources_at_once = 3;
 constexpr std::size_t wants_max = 4096;
+/// Pulls under way on the word of a single member: who promises what it does not have can fill
+/// no more of the queue than this.
+constexpr std::size_t promises_max = 64;
 constexpr std::int64_t report_interval_ms = 10'000;
 
 std::uint64_t key_of(const Digest& digest) {
@@ -41,13 +44,21 @@ void Documents::offer(const DocumentAd& ad, std::shared_ptr<const Bytes> body) {
     }
     set_.toggle(key_of(ad.digest), 0);
     offered_.emplace(ad.digest, Offered{std::move(own), std::move(body), ++order_});
-    pulls_.erase(ad.digest);
+    end_pull(ad.digest);
     seen_.erase(ad.digest);
     offered_hook_(ad.digest, from);
 }
 
+void Documents::end_pull(const Digest& digest) {
+    const auto found = pulls_.find(digest);
+    if (found == pulls_.end()) return;
+    const auto promised = promises_.find(found->second.promised_by);
+    if (promised != promises_.end() && --promised->second == 0) promises_.erase(promised);
+    pulls_.erase(found);
+}
+
 void Documents::withdraw(const Digest& digest) {
-    pulls_.erase(digest);
+    end_pull(digest);
     if (offered_.erase(digest) > 0) set_.toggle(key_of(digest), 0);
 }
 
@@ -80,7 +91,10 @@ void Documents::take_ads(Index from, std::span<const DocumentAd> ads) {
             pull->second.bad.erase(source);  // it has it now
             if (!pull->second.in_flight) schedule(pull->second, out_.now_ms);
         } else if (seen.reported_ms < 0 || out_.now_ms - seen.reported_ms >= report_interval_ms) {
+            const auto promised = promises_.find(source);
+            if (promised != promises_.end() && promised->second >= promises_max) continue;
             seen.reported_ms = out_.now_ms;
+            seen.reported_of = source;
             out_.effects.push_back(AdSeen{members_.id(from), ad});
         }
     }
@@ -89,7 +103,12 @@ void Documents::take_ads(Index from, std::span<const DocumentAd> ads) {
 void Documents::want(const Digest& digest) {
     if (offered_.contains(digest) || pulls_.contains(digest) || pulls_.size() >= wants_max) return;
     if (pulls_.empty()) pull_at_ = never;  // not that of a pull of long ago: we have not slept
-    schedule(pulls_[digest], out_.now_ms);
+    auto& pull = pulls_[digest];
+    if (const auto seen = seen_.find(digest); seen != seen_.end()) {
+        pull.promised_by = seen->second.reported_of;
+        if (pull.promised_by != 0) ++promises_[pull.promised_by];
+    }
+    schedule(pull, out_.now_ms);
 }
 
 void Documents::schedule(Pull& pull, std::int64_t due_ms) {
@@ -143,23 +162,36 @@ void Documents::ask(const Digest& digest, Pull& pull) {
     }
 }
 
+/// Those that were tried least come first: what nobody delivers does not stand in the way.
+std::vector<Digest> Documents::due_pulls() {
+    std::vector<std::pair<std::uint32_t, Digest>> due;
+    for (auto& [digest, pull] : pulls_) {
+        if (pull.due_ms > out_.now_ms) continue;
+        pull.in_flight = false;
+        due.emplace_back(pull.attempts, digest);
+    }
+    std::sort(due.begin(), due.end());
+    std::vector<Digest> out;
+    for (const auto& [attempts, digest] : due) out.push_back(digest);
+    return out;
+}
+
 void Documents::on_time() {
     if (out_.now_ms < deadline()) return;
-    pull_at_ = never;
-    std::size_t in_flight = 0;
-    for (auto& [digest, pull] : pulls_) {
-        if (pull.due_ms <= out_.now_ms) pull.in_flight = false;
-        if (pull.in_flight) ++in_flight;
-    }
-    for (auto& [digest, pull] : pulls_) {
-        if (pull.due_ms <= out_.now_ms && in_flight < out_.settings.pulls_max) {
+    const auto due = due_pulls();
+    auto in_flight = static_cast<std::size_t>(std::count_if(
+        pulls_.begin(), pulls_.end(), [](const auto& each) { return each.second.in_flight; }));
+    for (const auto& digest : due) {
+        auto& pull = pulls_.at(digest);
+        if (in_flight < out_.settings.pulls_max) {
             ask(digest, pull);
             if (pull.in_flight) ++in_flight;
-        } else if (pull.due_ms <= out_.now_ms) {
+        } else {
             pull.due_ms = out_.now_ms + out_.settings.pull_delay_ms;  // its turn comes
         }
-        pull_at_ = std::min(pull_at_, pull.due_ms);
     }
+    pull_at_ = never;
+    for (const auto& [digest, pull] : pulls_) pull_at_ = std::min(pull_at_, pull.due_ms);
 }
 
 void Documents::serve(Index to, const Digest& digest, std::uint64_t offset) {
@@ -245,7 +277,7 @@ void Documents::complete(Index from, const Digest& digest, Pull& pull, const Doc
         return schedule(pull, out_.now_ms + out_.settings.pull_timeout_ms);
     }
     DocumentReceived received{ad, std::move(pull.body), members_.id(from)};
-    pulls_.erase(digest);
+    end_pull(digest);
     // Not announced to the owner again for a while: it may be busy judging it.
     if (const auto seen = seen_.find(digest); seen != seen_.end()) {
         seen->second.reported_ms = out_.now_ms;

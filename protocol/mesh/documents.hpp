@@ -47,6 +47,7 @@ class Documents {
         DocumentAd ad;
         std::vector<MemberKey> sources;  // newest last
         std::int64_t reported_ms = -1;
+        MemberKey reported_of = 0;  // whose ad our owner was told of
     };
     struct Pull {
         Bytes body;
@@ -57,7 +58,8 @@ class Documents {
         bool mixed = false;  // parts of several sources
         std::int64_t due_ms = 0;
         std::uint32_t attempts = 0;
-        std::set<MemberKey> bad;  // lied or lacks it; forgiven when nobody else is left
+        MemberKey promised_by = 0;  // whose ad made us want it; 0 = we knew of it otherwise
+        std::set<MemberKey> bad;    // lied or lacks it; forgiven when nobody else is left
     };
     Outbox& out_;
     Membership& members_;
@@ -65,12 +67,15 @@ class Documents {
     std::map<Digest, Offered> offered_;
     std::map<Digest, Seen> seen_;
     std::map<Digest, Pull> pulls_;
+    std::unordered_map<MemberKey, std::size_t> promises_;  // pulls by promised_by
     std::int64_t pull_at_ = never;
     std::int64_t served_second_ = -1;
     std::uint32_t served_ = 0;
     std::uint64_t order_ = 0;
     BucketDigest set_;
 
+    void end_pull(const Digest& digest);
+    [[nodiscard]] std::vector<Digest> due_pulls();
     void note_source(Seen& seen, MemberKey source);
     void schedule(Pull& pull, std::int64_t due_ms);
     [[nodiscard]] std::vector<Index> choose_sources(const Digest& digest, Pull& pull);

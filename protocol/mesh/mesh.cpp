@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "protocol/mesh/answer_budget.hpp"
 #include "protocol/mesh/anti_entropy.hpp"
 #include "protocol/mesh/dissemination.hpp"
 #include "protocol/mesh/prober.hpp"
@@ -41,7 +42,9 @@ class Mesh::Core {
                     [this](const Digest& d, MemberKey from) { spread.fresh_document(d, from); }),
           spread(out, members, records, documents),
           repair(out, members, records, documents),
-          prober(out, members, [this] { return repair.root(); }) {
+          prober(out, members, [this] { return repair.root(); }),
+          answer_budget(out.settings.answers_max_bytes_s),
+          parts_budget(out.settings.parts_max_bytes_s) {
         out.random = Random(mix(out.settings.seed, members.self_key()));
         members.hooks.changed = [this] { spread.updates_waiting(); };
         members.hooks.returned = [this](Index i) { repair.start_with(i); };
@@ -57,6 +60,8 @@ class Mesh::Core {
     Dissemination spread;
     AntiEntropy repair;
     Prober prober;
+    AnswerBudget answer_budget;
+    AnswerBudget parts_budget;
 
     /// The hour of a call; notices when we were asleep since the last one.
     void at(std::int64_t now_ms) {
@@ -71,6 +76,24 @@ class Mesh::Core {
         if (!members.taking_part()) return never;
         return std::min({members.deadline(), records.deadline(), documents.deadline(),
                          spread.deadline(), prober.deadline()});
+    }
+
+    /// Requests whose answers are longer than they are.
+    void answer(Index from, const Frame& frame) {
+        auto& budget = frame.type == FrameType::document_get ? parts_budget : answer_budget;
+        if (!budget.allows(out.now_ms, members.key(from))) {
+            ++out.counters.answers_refused;
+            return;
+        }
+        const auto before = out.counters.bytes_sent;
+        switch (frame.type) {
+            case FrameType::record_get: records.serve(from, frame.owners); break;
+            case FrameType::digest: repair.take_digest(from, frame); break;
+            case FrameType::buckets: repair.take_buckets(from, frame); break;
+            case FrameType::entries: repair.take_entries(from, frame); break;
+            default: documents.serve(from, frame.digest, frame.offset); break;
+        }
+        budget.charge(members.key(from), out.counters.bytes_sent - before);
     }
 
     void dispatch(Index from, const Frame& frame) {
@@ -95,11 +118,11 @@ class Mesh::Core {
             case FrameType::records:
                 if (records.take(from, frame.bodies) > 0 && frame.more) repair.start_with(from);
                 break;
-            case FrameType::record_get: records.serve(from, frame.owners); break;
-            case FrameType::digest: repair.take_digest(from, frame); break;
-            case FrameType::buckets: repair.take_buckets(from, frame); break;
-            case FrameType::entries: repair.take_entries(from, frame); break;
-            case FrameType::document_get: documents.serve(from, frame.digest, frame.offset); break;
+            case FrameType::record_get:
+            case FrameType::digest:
+            case FrameType::buckets:
+            case FrameType::entries:
+            case FrameType::document_get: answer(from, frame); break;
             case FrameType::document_part: documents.take_part(from, frame); break;
         }
     }
@@ -243,6 +266,10 @@ std::vector<std::string> Mesh::active_peers() const {
 
 std::uint64_t Mesh::incarnation() const {
     return core_->members.incarnation();
+}
+
+std::uint64_t Mesh::state_digest() const {
+    return core_->repair.root();
 }
 
 Counters Mesh::counters() const {

@@ -162,6 +162,8 @@ struct Settings {
     std::size_t documents_max = 4096;               ///< offered here
     std::size_t pulls_max = 4;                      ///< documents pulled at once
     std::uint32_t parts_served_max_s = 2048;        ///< document parts served per second
+    std::uint64_t answers_max_bytes_s = 1U << 20;   ///< to one member, documents aside
+    std::uint64_t parts_max_bytes_s = 16U << 20;    ///< of documents, to one member
 };
 
 inline constexpr std::size_t frame_max_bytes = 256U << 10;
@@ -245,6 +247,7 @@ struct Counters {
     std::uint64_t document_parts = 0;            ///< received and of use
     std::uint64_t document_parts_duplicate = 0;  ///< received though we had these bytes
     std::uint64_t exchanges = 0;                 ///< of anti-entropy, started here
+    std::uint64_t answers_refused = 0;           ///< requests of a member that asked for too much
     std::uint64_t claims_doubted = 0;            ///< incarnations too far above what was known
     std::uint64_t probes = 0;
     std::uint64_t probes_failed = 0;
@@ -310,6 +313,8 @@ class Mesh {
     /// while everybody answers. Keep connections to these open, others may be closed when idle.
     [[nodiscard]] std::vector<std::string> active_peers() const;
     [[nodiscard]] std::uint64_t incarnation() const;
+    /// Of all that is known of members, records and documents: members that agree have the same.
+    [[nodiscard]] std::uint64_t state_digest() const;
     [[nodiscard]] Counters counters() const;
 
     /// Says good-bye: active peers see `left` at once, the others once they have it of several.

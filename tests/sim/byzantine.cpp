@@ -204,8 +204,9 @@ class Flooder final : public Insider {
             frame.entries.push_back({key(sim, i), {1'000, random_.next() >> 20U}, random_.next()});
         }
         for (int n = 0; n < 8; ++n) {
-            frame.ads.push_back(
-                {"manifest", "of nothing", 1, sha256(rubbish(16)), 1 + random_.below(1'000'000)});
+            frame.ads.push_back({n % 2 == 0 ? "plan" : "manifest", "of nothing",
+                                 1'000 + random_.below(1'000), sha256(rubbish(16)),
+                                 1 + random_.below(1'000'000)});
         }
         return frame;
     }

@@ -18,7 +18,7 @@ void insider(Run& run, Malice malice) {
         run.props.bounds.detect_ms = 15'000;
     }
     run.props.bounds.accusers = malice == Malice::accuse;
-    if (malice == Malice::flood) run.props.bounds.bytes_per_10s = 24U << 20;
+    if (malice == Malice::flood) run.props.bounds.bytes_per_10s = 12U << 20;
     run.settle();
     const auto bad = run.somebody();
     const auto victim = run.somebody({bad});

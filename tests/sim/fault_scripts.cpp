@@ -110,7 +110,7 @@ void oneway(Run& run) {
     run.settle();
     for (std::size_t n = 0; n < sim.size(); ++n) {
         const auto from = run.somebody();
-        sim.network().cut(from, run.somebody({from}));
+        sim.cut(from, run.somebody({from}));
     }
     sim.run_for(30'000);
     sim.network().heal(sim.now_ms());

@@ -19,7 +19,7 @@ using clarity::sim::Violation;
 
 constexpr const char* usage =
     "usage: sim_mesh [--script NAME|all] [--seed S | --seeds A..B] [--nodes N] [--loss P]\n"
-    "                [--hints] [--twice] [--verbose]\n"
+    "                [--hints] [--twice] [--verbose] [--story]\n"
     "       sim_mesh --report [--nodes N[,N…]] [--seed S] [--hours H]\n"
     "       sim_mesh --list\n"
     "\n"
@@ -33,6 +33,7 @@ constexpr const char* usage =
     "  --hints        the transport notices crashes, as TCP resets do\n"
     "  --twice        each run twice: both must have the same trace\n"
     "  --verbose      a line for each run, instead of each script\n"
+    "  --story        prints every fault when it comes\n"
     "  --report       prints what is measured at 16, 64, 256, 1,000 and 10,000 nodes; --hours:\n"
     "                 node-hours watched for false deaths at each loss (default: 20)\n"
     "  --list         names the scripts\n";
@@ -101,6 +102,7 @@ bool parse(int argc, char** argv, Options& options) {
         else if (name == "--hints") options.run.hints = true;
         else if (name == "--twice") options.twice = true;
         else if (name == "--verbose") options.verbose = true;
+        else if (name == "--story") options.run.story = true;
         else if (name == "--list") options.list = true;
         else if (i + 1 >= argc || !parse_value(name, argv[++i], options)) {
             fmt::print(stderr, "sim_mesh: bad argument \"{}\"\n", name);

@@ -277,3 +277,24 @@ TEST_CASE("mesh sim: a pull long after the one before is not taken for a sleep",
         [&] { return sim.all_have_record(3, 1) && sim.all_have_document(document); }, 2'000));
     CHECK(sim.total().local_health == 0);
 }
+
+TEST_CASE("mesh sim: who asks for everything again and again is answered within a budget",
+          "[mesh][sim]") {
+    auto settings = site(16, 7);
+    settings.record_bytes = 30'000;
+    Settled sim(settings);
+    clarity::mesh::Frame frame;
+    frame.type = clarity::mesh::FrameType::record_get;
+    frame.site = clarity::mesh::site_hash("acme/dc-1");
+    frame.incarnation = sim.node(2).mesh->incarnation();
+    for (std::size_t i = 0; i < sim.size(); ++i) {
+        frame.owners.push_back(clarity::mesh::key_of(sim.node(i).id));
+    }
+    const auto before = sim.node(0).bytes_sent;
+    for (int n = 0; n < 200; ++n) sim.inject(2, 0, clarity::mesh::encode_frame(frame));
+    sim.run_for(500);
+    CHECK(sim.node(0).bytes_sent - before < (1U << 20) + 500'000);  // at most one answer over it
+    CHECK(sim.node(0).mesh->counters().answers_refused > 150);
+    sim.update_record(5, 77);  // nobody else notices
+    CHECK(sim.run_until([&] { return sim.payload_at(0, 5) == 77; }, 500));
+}

@@ -50,7 +50,8 @@ class Network {
     /// No partition, no cut, nobody mute or deaf; loss and delay stay.
     void heal(std::int64_t now_ms);
 
-    /// Are, or were within the last `grace_ms`, these two in different groups?
+    /// Are, or were within the last `grace_ms`, these two in different groups? Just after groups
+    /// were made nobody's peers may be left in its own, so then this is so for all.
     [[nodiscard]] bool separated(std::int64_t now_ms, std::int64_t grace_ms, std::size_t a,
                                  std::size_t b) const;
     [[nodiscard]] bool partitioned() const { return !group_of_.empty(); }
@@ -58,6 +59,7 @@ class Network {
   private:
     mesh::Random random_;
     std::vector<int> group_of_;
+    std::int64_t parted_ms_ = 0;                                     // when these groups were made
     std::vector<std::pair<std::int64_t, std::vector<int>>> former_;  // and when they ended
     std::set<std::pair<std::size_t, std::size_t>> cuts_;
     std::vector<bool> mute_;

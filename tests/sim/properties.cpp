@@ -67,7 +67,9 @@ bool Properties::credible(std::size_t i) const {
 void Properties::started(std::size_t node, bool lost_disk) {
     std::erase_if(crashes_, [&](const Crash& crash) { return crash.node == node; });
     std::erase_if(held_, [&](const auto& each) { return each.first >> 32U == node; });
-    std::erase_if(buried_at_, [&](const auto& each) { return each.first >> 32U == node; });
+    std::erase_if(buried_at_, [&](const auto& each) {
+        return each.first >> 32U == node || (each.first & 0xffffffffU) == node;
+    });
     if (lost_disk) incarnations_[node] = plans_[node] = 0;
 }
 
@@ -91,10 +93,14 @@ std::uint64_t Properties::incarnation_at(std::size_t observer, std::size_t subje
 /// A node that was slow or cut off may still bring news of a later incarnation: it is buried again.
 void Properties::about_the_dead(std::size_t observer, const Crash& crash, State before,
                                 State after) {
-    if (sim_.size() > returns_up_to) return;
-    auto& buried_at = buried_at_[pair_of(observer, crash.node)];
-    const auto incarnation = incarnation_at(observer, crash.node);
     const bool returns = is_gone(before) && !is_gone(after) && after != State::unknown;
+    if (!returns && !is_gone(after)) return;
+    auto& buried_at = buried_at_[pair_of(observer, crash.node)];
+    if (sim_.size() > returns_up_to) {
+        buried_at = 1;
+        return;
+    }
+    const auto incarnation = incarnation_at(observer, crash.node);
     if (returns && sim_.now_ms() - crash.at_ms > bounds.grace_ms) {
         const bool real = bounds.ghosts || incarnation <= highest_[crash.node];
         if (incarnation <= buried_at || !real) {
@@ -196,6 +202,8 @@ bool Properties::must_see(std::size_t observer, const Crash& crash) const {
     const auto& node = sim_.node(observer);
     return observer != crash.node && credible(observer) && node.started_ms < crash.at_ms &&
            node.impaired_until_ms < crash.at_ms && node.lag_ms == 0 &&
+           !buried_at_.contains(pair_of(observer, crash.node)) &&  // it has, and has had news since
+           !sim_.network().separated(sim_.now_ms(), bounds.detect_ms, observer, crash.node) &&
            sim_.in_roster(observer, crash.node);
 }
 
@@ -234,7 +242,8 @@ void Properties::check_bytes() {
     for (std::size_t i = 0; i < sim_.size(); ++i) {
         const auto sent = sim_.node(i).bytes_sent - bytes_before_[i];
         bytes_before_[i] = sim_.node(i).bytes_sent;
-        if (sim_.node(i).adversary) continue;
+        // Who is late is asked again and again, and answers each time.
+        if (sim_.node(i).adversary || sim_.node(i).lag_ms > 0) continue;
         most_bytes_ = std::max(most_bytes_, sent);
         if (sent > limit) {
             fail(fmt::format("{} sent {} bytes in 10 s; the budget is {}", name(i), sent, limit));
@@ -254,6 +263,24 @@ void Properties::check_memory() {
     }
 }
 
+/// For whoever has to find out why: what lies behind two digests.
+std::string Properties::difference_of(std::size_t a, std::size_t b) const {
+    const auto& left = *sim_.node(a).mesh;
+    const auto& right = *sim_.node(b).mesh;
+    std::string out =
+        fmt::format("{} and {} documents", left.offered().size(), right.offered().size());
+    const auto mine = left.members();
+    const auto theirs = right.members();
+    for (std::size_t i = 0; i < std::min(mine.size(), theirs.size()); ++i) {
+        if (mine[i].incarnation == theirs[i].incarnation && mine[i].state == theirs[i].state) {
+            continue;
+        }
+        out += fmt::format(", {} {} in {} and {} in {}", mine[i].id, name_of(mine[i].state),
+                           mine[i].incarnation, name_of(theirs[i].state), theirs[i].incarnation);
+    }
+    return out;
+}
+
 std::string Properties::disagreement_of(std::size_t a, std::size_t b) const {
     const auto& mine = sim_.node(a).mesh->records();
     const auto& theirs = sim_.node(b).mesh->records();
@@ -266,6 +293,11 @@ std::string Properties::disagreement_of(std::size_t a, std::size_t b) const {
     if (sim_.node(a).disk.plan_seq != sim_.node(b).disk.plan_seq) {
         return fmt::format("{} has plan {}, {} has plan {}", name(a), sim_.node(a).disk.plan_seq,
                            name(b), sim_.node(b).disk.plan_seq);
+    }
+    const auto same = sim_.node(a).mesh->state_digest() == sim_.node(b).mesh->state_digest();
+    if (!same && !sim_.any_adversary()) {
+        return fmt::format("{} and {} have different digests: {}", name(a), name(b),
+                           difference_of(a, b));
     }
     return {};
 }

@@ -129,6 +129,7 @@ class Properties : public Observer {
     void check_memory();
     [[nodiscard]] bool must_see(std::size_t observer, const Crash& crash) const;
     [[nodiscard]] std::string disagreement() const;
+    [[nodiscard]] std::string difference_of(std::size_t a, std::size_t b) const;
     [[nodiscard]] std::string disagreement_of(std::size_t a, std::size_t b) const;
 };
 

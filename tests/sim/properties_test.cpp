@@ -76,6 +76,7 @@ TEST_CASE("properties: false deaths, returns of the dead and missed crashes are 
     }
     SECTION("nor across a partition") {
         site.sim.partition({0, 0, 1, 1, 1, 1, 1, 1});
+        site.sim.run_for(site.props.bounds.grace_ms);
         site.props.state_changed(1, 2, State::suspect, State::dead);
         CHECK_THROWS_AS(site.props.state_changed(3, 2, State::suspect, State::dead), Violation);
     }

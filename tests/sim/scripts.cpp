@@ -61,6 +61,11 @@ Outcome play(const Script& script, const RunSettings& settings) {
     if (settings.loss > 0) replay += fmt::format(" --loss {}", settings.loss);
     if (settings.hints) replay += " --hints";
     Run run(settings, simulator, std::move(replay));
+    if (settings.story) {
+        run.sim.narrator = [](std::int64_t now_ms, const std::string& what) {
+            fmt::print("{:10.3f} s  {}\n", static_cast<double>(now_ms) / 1000, what);
+        };
+    }
     script.play(run);
     run.props.finish();
     Outcome out;

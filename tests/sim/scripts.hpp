@@ -15,6 +15,7 @@ struct RunSettings {
     std::uint64_t seed = 1;
     double loss = 0;
     bool hints = false;
+    bool story = false;  ///< prints every fault
 };
 
 /// What a run that kept all properties was like.

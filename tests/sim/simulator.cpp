@@ -195,9 +195,11 @@ Digest Simulator::publish_plan(std::size_t i, std::uint64_t seq, std::size_t siz
     return ad.digest;
 }
 
-/// As an agent does: a plan is wanted when its number is higher than that of the one in force.
+/// As an agent does: a plan is wanted when its number is higher than that of the one in force, and
+/// of other documents those that somebody who may has named.
 void Simulator::take_ad(Node& node, const mesh::DocumentAd& ad) {
     if (ad.kind == "plan" && ad.version <= node.disk.plan_seq) return;
+    if (ad.kind != "plan" && !published_.contains(raw(ad.digest))) return;
     node.mesh->want(clock(node), ad.digest);
 }
 

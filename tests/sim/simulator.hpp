@@ -61,6 +61,9 @@ class Simulator {
     /// Counts what is on the wire; none = stop.
     void meter(WireMeter* meter) { meter_ = meter; }
 
+    /// Is told of each fault as it is made: the story of a run.
+    std::function<void(std::int64_t now_ms, const std::string& what)> narrator;
+
     // ---- Processes and machines (simulator_faults.cpp) ---------------------------------------
     void start(std::size_t i);
     void start_all();
@@ -77,13 +80,12 @@ class Simulator {
     /// Everything happens `lag_ms` later than it should; 0 = well again.
     void slow_down(std::size_t i, std::int64_t lag_ms);
     /// Its monotonic clock, and so its timers, jump forward.
-    void jump_clock(std::size_t i, std::int64_t ms) {
-        nodes_[i].clock_ahead_ms += ms;
-        wake(i);
-    }
+    void jump_clock(std::size_t i, std::int64_t ms);
     /// The network's set_mute() and set_deaf(), with the node marked as ill.
     void isolate(std::size_t i, bool mute, bool deaf);
-    void partition(std::vector<int> group_of) { network_.partition(now_ms_, std::move(group_of)); }
+    void partition(std::vector<int> group_of);
+    /// One-way cut of a single link, as Network::cut().
+    void cut(std::size_t from, std::size_t to);
     /// Network and machines are well from now on. Who is down stays down.
     void heal();
     /// The roster of everybody becomes these nodes, at each one within `spread_ms`.
@@ -118,6 +120,7 @@ class Simulator {
     // ---- Questions about everybody that is up (simulator_questions.cpp) ----------------------
     [[nodiscard]] bool up(std::size_t i) const { return nodes_[i].mesh != nullptr; }
     [[nodiscard]] bool honest(std::size_t i) const { return nodes_[i].adversary == nullptr; }
+    [[nodiscard]] bool any_adversary() const;
     [[nodiscard]] std::size_t up_count() const { return up_; }
     [[nodiscard]] mesh::State state_at(std::size_t observer, std::size_t subject) const;
     [[nodiscard]] bool all_see(std::size_t subject, mesh::State state) const;
@@ -167,6 +170,9 @@ class Simulator {
 
     [[nodiscard]] std::int64_t clock(const Node& node) const {
         return now_ms_ + node.clock_ahead_ms;
+    }
+    void tell(const std::string& what) {
+        if (narrator) narrator(now_ms_, what);
     }
     void sign_record(std::size_t i);
     /// One copy of a record for all nodes that hold it.

@@ -1,4 +1,6 @@
 // Processes and machines: what starts, stops, stalls and comes back.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "protocol/mesh/frame.hpp"
@@ -41,6 +43,7 @@ void Simulator::warm_start() {
 void Simulator::crash(std::size_t i) {
     auto& node = nodes_[i];
     if (!node.mesh) return;
+    tell(node.id + " goes down");
     node.mesh.reset();
     node.frozen_until_ms = node.lag_ms = 0;
     node.impaired_until_ms = for_ever;
@@ -62,10 +65,12 @@ void Simulator::crash(std::size_t i) {
 void Simulator::restart(std::size_t i, bool lost_disk) {
     crash(i);
     if (lost_disk) nodes_[i].disk = {};
+    tell(fmt::format("{} starts{}", nodes_[i].id, lost_disk ? ", without its disk" : ""));
     start(i);
 }
 
 void Simulator::leave(std::size_t i) {
+    tell(nodes_[i].id + " leaves");
     nodes_[i].mesh->leave(clock(nodes_[i]));
     carry_out(i);
     const auto hints = std::exchange(settings_.hints, false);  // it closes its connections
@@ -75,6 +80,7 @@ void Simulator::leave(std::size_t i) {
 
 void Simulator::freeze(std::size_t i, std::int64_t ms) {
     auto& node = nodes_[i];
+    tell(fmt::format("{} stands still for {} ms", node.id, ms));
     node.frozen_until_ms = std::max(node.frozen_until_ms, now_ms_ + ms);
     if (node.impaired_until_ms != for_ever) {
         node.impaired_until_ms = std::max(node.impaired_until_ms, node.frozen_until_ms);
@@ -83,12 +89,33 @@ void Simulator::freeze(std::size_t i, std::int64_t ms) {
 
 void Simulator::slow_down(std::size_t i, std::int64_t lag_ms) {
     auto& node = nodes_[i];
+    tell(fmt::format("{} lags by {} ms", node.id, lag_ms));
     node.lag_ms = lag_ms;
     if (!node.mesh) return;
     node.impaired_until_ms = node.deaf_until_ms = lag_ms > 0 ? for_ever : now_ms_;
 }
 
+void Simulator::jump_clock(std::size_t i, std::int64_t ms) {
+    tell(fmt::format("the clock of {} jumps by {} ms", nodes_[i].id, ms));
+    nodes_[i].clock_ahead_ms += ms;
+    wake(i);
+}
+
+void Simulator::cut(std::size_t from, std::size_t to) {
+    tell(fmt::format("{} cannot reach {}", nodes_[from].id, nodes_[to].id));
+    network_.cut(from, to);
+}
+
+void Simulator::partition(std::vector<int> group_of) {
+    std::string groups;
+    for (const auto group : group_of) groups += std::to_string(group);
+    tell("partition: groups " + groups);
+    network_.partition(now_ms_, std::move(group_of));
+}
+
 void Simulator::isolate(std::size_t i, bool mute, bool deaf) {
+    tell(fmt::format("{} is{} mute and is{} deaf", nodes_[i].id, mute ? "" : " not",
+                     deaf ? "" : " not"));
     network_.set_mute(i, mute);
     network_.set_deaf(i, deaf);
     if (!nodes_[i].mesh) return;
@@ -96,6 +123,7 @@ void Simulator::isolate(std::size_t i, bool mute, bool deaf) {
 }
 
 void Simulator::heal() {
+    tell("network and machines are well");
     network_.heal(now_ms_);
     for (auto& node : nodes_) {
         node.frozen_until_ms = std::min(node.frozen_until_ms, now_ms_);
@@ -136,6 +164,7 @@ bool Simulator::in_roster(std::size_t observer, std::size_t subject) const {
 }
 
 void Simulator::corrupt(std::size_t i, std::unique_ptr<Adversary> adversary) {
+    tell(nodes_[i].id + " turns malicious");
     const bool ticking = nodes_[i].adversary != nullptr;
     nodes_[i].adversary = std::move(adversary);
     const auto to = static_cast<std::uint32_t>(i);

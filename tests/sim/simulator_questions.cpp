@@ -11,6 +11,11 @@ State Simulator::state_at(std::size_t observer, std::size_t subject) const {
     return nodes_[observer].mesh->state_of(nodes_[subject].id);
 }
 
+bool Simulator::any_adversary() const {
+    return std::any_of(nodes_.begin(), nodes_.end(),
+                       [](const Node& node) { return node.adversary != nullptr; });
+}
+
 bool Simulator::all_see(std::size_t subject, State state) const {
     return views_.count(subject, state) == up_ - (up(subject) ? 1 : 0);
 }

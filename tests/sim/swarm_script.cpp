@@ -71,7 +71,7 @@ class Swarm {
         const auto malice = all_malice()[run_.below(all_malice().size())];
         run_.props.bounds.ghosts = malice == Malice::ghost || malice == Malice::replay;
         run_.props.bounds.accusers = malice == Malice::accuse || malice == Malice::replay;
-        run_.props.bounds.bytes_per_10s = 24U << 20;
+        run_.props.bounds.bytes_per_10s = 12U << 20;
         sim_.corrupt(bad, adversary(malice, bad, {run_.somebody({bad})}, run_.settings.seed));
     }
     [[nodiscard]] bool many_up() const { return sim_.up_count() > sim_.size() / 2 + 1; }
@@ -93,7 +93,7 @@ class Swarm {
             case Fault::clock: sim_.jump_clock(run_.somebody(), run_.between(10, 60'000)); break;
             case Fault::cut: {
                 const auto from = run_.somebody();
-                sim_.network().cut(from, run_.somebody({from}));
+                sim_.cut(from, run_.somebody({from}));
                 break;
             }
             case Fault::isolate:
