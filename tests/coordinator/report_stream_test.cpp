@@ -122,6 +122,14 @@ TEST_CASE("reports: the coordinator learns all of a site, and then only what cha
     CHECK(world.records_sent == 1);
     CHECK(world.frames == 2);
     world.check();
+
+    world.views.pop_back();  // revoked: told in one report, not found out by digests
+    world.frames = 0;
+    stream.changed();
+    world.now = stream.due_ms();
+    world.settle(stream, "server-0");
+    CHECK(world.agreed);
+    CHECK(world.frames == 1);
 }
 
 TEST_CASE("reports: a standby says a digest, and takes over without telling all again") {
