@@ -22,6 +22,11 @@ CodeRange code_range_of(const std::string& line) {
     return out;
 }
 
+void use_one_heap() {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TOP_PAD, 256 << 10);
+}
+
 std::size_t give_back_start_up_memory() {
     malloc_trim(0);
     std::size_t bytes = 0;

@@ -12,6 +12,7 @@
 #include "node/drivers/driver.hpp"
 #include "node/drivers/supervisor.hpp"
 #include "node/join.hpp"
+#include "node/memory.hpp"
 #include "node/state_dirs.hpp"
 #include "protocol/log/log.hpp"
 #include "storage/files.hpp"
@@ -181,6 +182,7 @@ int run_agent_program(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "--version") {
         return std::puts("orchestrix-agent " CLARITY_VERSION) < 0;
     }
+    use_one_heap();
     std::signal(SIGPIPE, SIG_IGN);
     init_crypto();
     const auto arguments = parse_arguments(argc, argv);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "protocol/keys.hpp"
+#include "protocol/wire/sodium_memory.hpp"
 
 namespace clarity::wire {
 namespace {
@@ -57,6 +58,7 @@ std::optional<MonitorEvent> MonitoredSocket::next_event() {
 }
 
 void set_common_options(zmq::socket_t& socket, const Limits& limits) {
+    use_plain_sodium_memory();
     socket.set(zmq::sockopt::sndhwm, limits.high_water_frames);
     socket.set(zmq::sockopt::rcvhwm, limits.unread_frames);
     socket.set(zmq::sockopt::maxmsgsize, limits.frame_max_bytes);
