@@ -63,13 +63,15 @@ class Mesh::Core {
     AnswerBudget answer_budget;
     AnswerBudget parts_budget;
 
-    /// The hour of a call; notices when we were asleep since the last one.
+    /// The hour of a call; notices when we were asleep since the last one. Only then: what waited
+    /// for us comes in many calls, and on_time() may be the last of them.
     void at(std::int64_t now_ms) {
         const auto due = deadline();
+        const auto awake_until = std::max(due, out.now_ms);
         out.now_ms = std::max(out.now_ms, now_ms);
-        if (due == never || out.now_ms - due < asleep_ms) return;
+        if (due == never || out.now_ms - awake_until < asleep_ms) return;
         prober.woke_up();
-        members.extend_suspicions(out.now_ms - due);
+        members.extend_suspicions(out.now_ms - awake_until);
     }
 
     [[nodiscard]] std::int64_t deadline() const {

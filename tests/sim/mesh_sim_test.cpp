@@ -298,3 +298,17 @@ TEST_CASE("mesh sim: who asks for everything again and again is answered within 
     sim.update_record(5, 77);  // nobody else notices
     CHECK(sim.run_until([&] { return sim.payload_at(0, 5) == 77; }, 500));
 }
+
+TEST_CASE("mesh sim: who stood still sees a death soon after, however much waited for it",
+          "[mesh][sim]") {
+    Settled sim(site(16, 8));
+    sim.crash(3);
+    REQUIRE(sim.run_until([&] { return sim.state_at(5, 3) == State::suspect; }, 5'000));
+    sim.freeze(5, 20'000);
+    sim.run_for(10'000);
+    for (int n = 0; n < 20; ++n) {  // every frame finds it late: it slept once all the same
+        sim.update_record(7, static_cast<std::uint64_t>(n));
+        sim.run_for(500);
+    }
+    CHECK(sim.run_until([&] { return sim.state_at(5, 3) == State::dead; }, 9'000));
+}
