@@ -96,7 +96,9 @@ TEST_CASE("hostile member: a flood is dropped at its share, the others are heard
         highest = std::max(highest, resident_bytes());
         if (a.mesh->mesh().state_of("s2") == mesh::State::dead) break;
     }
-    CHECK(a.mesh->mesh().counters().dropped_malformed > 1000);
+    // Its share came in; then the transport cut it, and kept it out for a while.
+    CHECK(a.mesh->mesh().counters().dropped_malformed > 100);
+    CHECK(a.net->offences()["s9"].frames_dropped > 0);
     CHECK(highest - before < (160U << 20));  // the attacker's 64 MiB of sending queue included
     CHECK(a.mesh->mesh().state_of("s2") != mesh::State::dead);
     CHECK(b.mesh->mesh().state_of("s1") != mesh::State::dead);

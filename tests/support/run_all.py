@@ -48,20 +48,21 @@ def report(name, code, text, seconds):
         print("\n".join("         " + line for line in text.splitlines()[-150:]), flush=True)
 
 
-def unit_program(tally, program):
+def unit_program(tally, program, cases=(), timeout_s=300, env=None, name=None):
     started = time.monotonic()
-    code, text = run([str(program)], 300)
-    report(program.name, code, text, time.monotonic() - started)
-    tally.note_skips(program.name, text)
+    name = name or program.name
+    code, text = run([str(program), *cases], timeout_s, env=env)
+    report(name, code, text, time.monotonic() - started)
+    tally.note_skips(name, text)
     if found := re.search(r"All tests passed \(\d+ assertions? in (\d+) test cases?\)", text):
         tally.passed += int(found.group(1))
     elif found := re.search(r"test cases:\s*\d+\s*(?:\|\s*(\d+) passed\s*)?\|\s*(\d+) failed", text):
         tally.passed += int(found.group(1) or 0)
-        tally.failed += [f"{program.name} (see above)"] * int(found.group(2))
+        tally.failed += [f"{name} (see above)"] * int(found.group(2))
     elif code != 0:
-        tally.failed.append(f"{program.name}: ended with {code} before its summary")
-    if code != 0 and not any(program.name in each for each in tally.failed):
-        tally.failed.append(f"{program.name}: exit code {code}")
+        tally.failed.append(f"{name}: ended with {code} before its summary")
+    if code != 0 and not any(name in each for each in tally.failed):
+        tally.failed.append(f"{name}: exit code {code}")
 
 
 def script(tally, name, command, timeout_s):
@@ -130,17 +131,50 @@ def fuzz(tally):
             tally.failed.append(f"{program.name}: a finding, see above")
 
 
+# Preset → programs that run under it with which cases, and their environment. One case of one thread
+# is left out where it takes minutes.
+SANITIZED = {
+    "asan": ({"test_wire": [], "test_mesh": [], "test_protocol": [], "test_node": []},
+             {"ASAN_OPTIONS": "detect_stack_use_after_return=1",
+              "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
+    "tsan": ({"test_wire": [], "test_node": ["~own record: whatever a service says*"]},
+             {"TSAN_OPTIONS": "die_after_fork=0 suppressions=tests/support/tsan.supp"}),
+}
+
+
+def sanitized(tally, wanted):
+    for preset, (programs, settings) in SANITIZED.items():
+        programs = {name: cases for name, cases in programs.items() if wanted(name)}
+        if not programs:
+            continue
+        build = (f"cmake --preset {preset} && "
+                 f"cmake --build build/{preset} --target {' '.join(programs)}")
+        started = time.monotonic()
+        code, text = run(["sh", "-c", build], 3600)
+        report(f"build of {preset}", code, text, time.monotonic() - started)
+        if code != 0:
+            tally.failed.append(f"{preset}: does not build")
+            continue
+        for program, cases in programs.items():
+            unit_program(tally, ROOT / f"build/{preset}/bin/{program}", cases, 900,
+                         dict(os.environ, **settings), f"{program} ({preset})")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build/dev")
     parser.add_argument("--unit", action="store_true")
     parser.add_argument("--e2e", action="store_true")
+    parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("filter", nargs="?", default="")
     options = parser.parse_args()
     tally = Tally()
-    everything = not options.unit and not options.e2e
+    everything = not options.unit and not options.e2e and not options.sanitize
     wanted = lambda name: options.filter in name  # noqa: E731
+
+    if options.sanitize:
+        sanitized(tally, wanted)
 
     if options.unit or everything:
         for program in sorted((ROOT / options.build / "bin").glob("test_*")):
