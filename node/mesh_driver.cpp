@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <optional>
+#include <set>
 
 #include "node/mesh_links.hpp"
 #include "protocol/log/log.hpp"
@@ -59,6 +60,8 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
     std::int64_t record_received_ms = -1;
     bool pumping = false;
     bool changed = false;
+    bool roster_changed = false;
+    std::set<std::string> fresh_records;  ///< whose, since the book was updated
     bool stopped = false;
     mesh::Mesh mesh;
 
@@ -216,8 +219,9 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
                     log::info("mesh: {} is {}", member == nullptr ? each.id : member->hostname,
                               mesh::name_of(each.state));
                 },
-                [&](mesh::RecordReceived&) {
+                [&](mesh::RecordReceived& each) {
                     changed = true;
+                    fresh_records.insert(each.owner);
                     record_received_ms = now();
                 },
                 [&](mesh::AdSeen& each) { callbacks.ad_seen(each.ad); },
@@ -243,7 +247,10 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
         pumping = false;
         if (changed) {
             changed = false;
-            learn_addresses(book.update(mesh));
+            // After a change of the roster anybody's may be gone; a site's start is many changes.
+            const auto fresh = std::exchange(fresh_records, {});
+            learn_addresses(std::exchange(roster_changed, false) ? book.update(mesh)
+                                                                 : book.update(mesh, fresh));
             look_at_active(true);
             boost::asio::post(loop, [self = weak_from_this()] {
                 if (const auto me = self.lock(); me && !me->stopped) me->callbacks.changed();
@@ -301,6 +308,7 @@ void MeshDriver::set_roster(const Roster& roster) {
     if (same.size() != members.size()) me.mesh.set_members(me.now(), same);
     me.mesh.set_members(me.now(), members);
     me.changed = true;
+    me.roster_changed = true;
     me.pump();
 }
 
@@ -364,6 +372,7 @@ RecordVersion MeshDriver::next_version() const {
 void MeshDriver::set_own_record(RecordVersion version, Bytes envelope) {
     impl_->mesh.set_own_record(impl_->now(), version, std::move(envelope));
     impl_->changed = true;
+    impl_->fresh_records.insert(impl_->settings.self);
     impl_->pump();
 }
 

@@ -74,7 +74,10 @@ void MeshLinks::dial(std::int64_t now_ms, const std::string& member, Link& link)
     }
     if (link.address >= addresses.size()) link.address = 0;
     // Who gives up too soon on a machine that is late makes it later: handshakes begun in vain.
-    const auto patience = settings_.dial_timeout_ms << std::min(link.failures, patience_doublings);
+    // Where there is no other address to try, nothing is won by it at all.
+    const auto doublings =
+        addresses.size() == 1 ? patience_doublings : std::min(link.failures, patience_doublings);
+    const auto patience = settings_.dial_timeout_ms << doublings;
     link.out = Outgoing{addresses[link.address], false, now_ms + patience};
     ++counters_.dials;
     actions_.dial(member, link.out->endpoint);

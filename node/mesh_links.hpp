@@ -37,7 +37,8 @@ struct LinkSettings {
     /// be alive, and where it may not be there at all.
     std::int64_t patience_alive_ms = 1000;
     std::int64_t patience_unknown_ms = 300;
-    std::int64_t dial_timeout_ms = 1500;  ///< to an address; twice that in round 2, then four times
+    /// To an address; twice that in round 2, then four times, and that at once to a sole address.
+    std::int64_t dial_timeout_ms = 1500;
     std::int64_t backoff_min_ms = 300;    ///< after all addresses failed; doubles, with jitter
     std::int64_t backoff_max_ms = 4000;   ///< below the mesh's own tries at the dead: 5 s
     std::int64_t idle_close_ms = 15'000;  ///< of a connection beyond the active peers

@@ -7,11 +7,7 @@ namespace clarity {
 std::vector<std::string> RecordBook::update(const mesh::Mesh& mesh) {
     std::vector<std::string> changed;
     for (const auto& [owner, stored] : mesh.records()) {
-        const auto seen = seen_.find(owner);
-        if (seen != seen_.end() && seen->second == stored.hash) continue;
-        seen_[owner] = stored.hash;
-        changed.push_back(owner);
-        read(owner, stored.bytes);
+        if (take(owner, stored)) changed.push_back(owner);
     }
     std::erase_if(seen_, [&](const auto& each) {
         if (mesh.records().contains(each.first)) return false;
@@ -20,6 +16,24 @@ std::vector<std::string> RecordBook::update(const mesh::Mesh& mesh) {
         return true;
     });
     return changed;
+}
+
+std::vector<std::string> RecordBook::update(const mesh::Mesh& mesh,
+                                            const std::set<std::string>& owners) {
+    std::vector<std::string> changed;
+    for (const auto& owner : owners) {
+        const auto stored = mesh.records().find(owner);
+        if (stored && take(owner, *stored)) changed.push_back(owner);
+    }
+    return changed;
+}
+
+bool RecordBook::take(const std::string& owner, const mesh::StoredRecord& stored) {
+    const auto seen = seen_.find(owner);
+    if (seen != seen_.end() && seen->second == stored.hash) return false;
+    seen_[owner] = stored.hash;
+    read(owner, stored.bytes);
+    return true;
 }
 
 void RecordBook::read(const std::string& owner, const Bytes& bytes) {

@@ -15,6 +15,8 @@ class RecordBook {
   public:
     /// Takes over what changed since the last call; says whose records did, the gone ones included.
     std::vector<std::string> update(const mesh::Mesh& mesh);
+    /// The same where nobody else's record can have changed, and nobody has gone.
+    std::vector<std::string> update(const mesh::Mesh& mesh, const std::set<std::string>& owners);
     /// By server id; one in a format that this version cannot read is left out.
     [[nodiscard]] const std::map<std::string, Record>& records() const { return records_; }
     /// Servers whose newest record is their own but in a format of a newer version: it is kept and
@@ -29,6 +31,7 @@ class RecordBook {
     std::set<std::string> newer_;
     std::map<std::string, Endpoints> endpoints_;
 
+    bool take(const std::string& owner, const mesh::StoredRecord& stored);
     void read(const std::string& owner, const Bytes& bytes);
     void forget(const std::string& owner);
 };
