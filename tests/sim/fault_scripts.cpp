@@ -82,7 +82,7 @@ void roster(Run& run) {
 
 void partition(Run& run) {
     auto& sim = run.sim;
-    run.props.bounds.detect_ms = 12'000;  // in a small part few are left to accuse
+    run.props.bounds.detect_ms = 60'000;  // a small part finds itself one death after the other
     run.settle();
     std::uint64_t seq = 0;
     for (int round = 0; round < 2; ++round) {

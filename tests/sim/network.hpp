@@ -47,6 +47,7 @@ class Network {
     /// All that this node sends, or is sent, is lost.
     void set_mute(std::size_t node, bool mute) { mute_[node] = mute; }
     void set_deaf(std::size_t node, bool deaf) { deaf_[node] = deaf; }
+    [[nodiscard]] bool isolated(std::size_t node) const { return mute_[node] || deaf_[node]; }
     /// No partition, no cut, nobody mute or deaf; loss and delay stay.
     void heal(std::int64_t now_ms);
 

@@ -118,7 +118,8 @@ void Simulator::start(std::size_t i) {
     const bool lost_disk = node.disk.incarnation == 0;
     node.mesh = std::make_unique<mesh::Mesh>(std::move(s), node.disk.incarnation + 1);
     node.wake_at_ms = 0;
-    node.started_ms = node.impaired_until_ms = node.deaf_until_ms = now_ms_;
+    node.started_ms = now_ms_;
+    mark(node);
     ++up_;
     views_.start(i);
     observer_->started(i, lost_disk);

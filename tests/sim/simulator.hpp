@@ -174,6 +174,7 @@ class Simulator {
     void tell(const std::string& what) {
         if (narrator) narrator(now_ms_, what);
     }
+    void mark(Node& node);
     void sign_record(std::size_t i);
     /// One copy of a record for all nodes that hold it.
     [[nodiscard]] mesh::RecordPtr share(mesh::RecordPtr record);

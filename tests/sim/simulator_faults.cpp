@@ -91,8 +91,7 @@ void Simulator::slow_down(std::size_t i, std::int64_t lag_ms) {
     auto& node = nodes_[i];
     tell(fmt::format("{} lags by {} ms", node.id, lag_ms));
     node.lag_ms = lag_ms;
-    if (!node.mesh) return;
-    node.impaired_until_ms = node.deaf_until_ms = lag_ms > 0 ? for_ever : now_ms_;
+    mark(node);
 }
 
 void Simulator::jump_clock(std::size_t i, std::int64_t ms) {
@@ -118,8 +117,15 @@ void Simulator::isolate(std::size_t i, bool mute, bool deaf) {
                      deaf ? "" : " not"));
     network_.set_mute(i, mute);
     network_.set_deaf(i, deaf);
-    if (!nodes_[i].mesh) return;
-    nodes_[i].impaired_until_ms = nodes_[i].deaf_until_ms = mute || deaf ? for_ever : now_ms_;
+    mark(nodes_[i]);
+}
+
+/// How it is from now on.
+void Simulator::mark(Node& node) {
+    if (!node.mesh) return;
+    const auto i = static_cast<std::size_t>(&node - nodes_.data());
+    const bool ill = node.lag_ms > 0 || network_.isolated(i);
+    node.impaired_until_ms = node.deaf_until_ms = ill ? for_ever : now_ms_;
 }
 
 void Simulator::heal() {

@@ -56,6 +56,7 @@ class Swarm {
     Run& run_;
     Simulator& sim_;
     std::vector<Fault> enabled_;
+    std::vector<std::size_t> links_cut_;
     std::uint64_t seq_ = 0;
 
     /// Not all faults at once: some hide others.
@@ -91,11 +92,7 @@ class Swarm {
                 sim_.slow_down(run_.somebody(), run_.chance(50) ? 0 : run_.between(50, 3'000));
                 break;
             case Fault::clock: sim_.jump_clock(run_.somebody(), run_.between(10, 60'000)); break;
-            case Fault::cut: {
-                const auto from = run_.somebody();
-                sim_.cut(from, run_.somebody({from}));
-                break;
-            }
+            case Fault::cut: return cut();
             case Fault::isolate:
                 sim_.isolate(run_.somebody(), run_.chance(50), run_.chance(50));
                 break;
@@ -117,6 +114,17 @@ class Swarm {
             }
             case Fault::reorder: sim_.network().settings.reorder = run_.chance(50) ? 0 : 0.1; break;
         }
+    }
+    /// Few links to or from each: with many of them cut it is not the link that is ill.
+    void cut() {
+        const auto from = run_.somebody();
+        const auto to = run_.somebody({from});
+        links_cut_.resize(sim_.size());
+        const auto most = sim_.size() / 8;
+        if (links_cut_[from] >= most || links_cut_[to] >= most) return;
+        ++links_cut_[from];
+        ++links_cut_[to];
+        sim_.cut(from, to);
     }
     void restart_one() {
         for (std::size_t tries = 0; tries < 8; ++tries) {
