@@ -2,6 +2,7 @@
 #include <ctime>
 
 #include "cli/artifact.hpp"
+#include "cli/artifact_store.hpp"
 #include "cli/commands.hpp"
 #include "cli/inventory_facts.hpp"
 #include "cli/session.hpp"
@@ -11,6 +12,7 @@
 #include "storage/files.hpp"
 #include "storage/ingest.hpp"
 #include "storage/repositories/repository.hpp"
+#include "storage/store_zstd.hpp"
 
 namespace clarity::cli {
 namespace {
@@ -52,11 +54,12 @@ class ReadProgress {
 
 /// Reads the artifact from its repository, hashing as it comes; nothing is written to disk.
 Result<Manifest> ingest_from(Session& session, const RepositoryAccess& access,
-                             const std::string& path) {
+                             const std::string& path, std::uint32_t chunk_average_bytes) {
     CLARITY_TRY(const auto repository, make_repository(access));
     CLARITY_TRY(const auto size, repository->size(path));
     std::stop_source stop;
-    CLARITY_TRY(const auto ingest, Ingest::start(size, {.stop = stop.get_token()}));
+    CLARITY_TRY(const auto ingest, Ingest::start(size, {.chunk_average_bytes = chunk_average_bytes,
+                                                        .stop = stop.get_token()}));
     ReadProgress progress(session, access.id + ":" + path);
     Result<void> written;
     std::uint64_t bytes = 0;
@@ -76,16 +79,34 @@ Result<Manifest> ingest_from(Session& session, const RepositoryAccess& access,
     return ingest->finish();
 }
 
-Result<Manifest> ingest_local(Session& session, const std::string& path) {
+Result<Manifest> ingest_local(Session& session, const std::string& path,
+                              std::uint32_t chunk_average_bytes) {
     ReadProgress progress(session, path);
     std::stop_source stop;
-    auto manifest = ingest_file(path, {.stop = stop.get_token()},
-                                [&](std::uint64_t bytes, std::uint64_t total) {
-                                    if (Terminal::interrupted()) stop.request_stop();
-                                    progress.show(bytes, total);
-                                });
+    auto manifest =
+        ingest_file(path, {.chunk_average_bytes = chunk_average_bytes, .stop = stop.get_token()},
+                    [&](std::uint64_t bytes, std::uint64_t total) {
+                        if (Terminal::interrupted()) stop.request_stop();
+                        progress.show(bytes, total);
+                    });
     if (!manifest && manifest.error().code == Errc::denied) manifest.error().code = Errc::io;
     return manifest;
+}
+
+/// Writes the file for the repository.
+Result<StoredForm> store_local(Session& session, const std::string& path, const Manifest& manifest,
+                               const StoreOptions& options, const EarlierVersions& earlier) {
+    ReadProgress progress(session, options.output);
+    std::stop_source stop;
+    StoreSettings settings;
+    settings.level = options.level;
+    settings.known = [&](const ChunkHash& hash) { return earlier.chunks.contains(hash); };
+    settings.stop = stop.get_token();
+    return store_zstd(path, manifest, options.output, settings,
+                      [&](std::uint64_t bytes, std::uint64_t total) {
+                          if (Terminal::interrupted()) stop.request_stop();
+                          progress.show(bytes, total);
+                      });
 }
 
 /// Everything but the hashes.
@@ -140,7 +161,8 @@ Result<Described> describe(Session& session, const Arguments& arguments) {
     return out;
 }
 
-Result<Manifest> read_all(Session& session, const Arguments& arguments, const Described& what) {
+Result<Manifest> read_all(Session& session, const Arguments& arguments, const Described& what,
+                          std::uint32_t chunk_average_bytes) {
     if (arguments.has("FILE")) {
         // A repository that the inventory does not have would only be noticed by the servers.
         if (!what.files.empty()) {
@@ -149,10 +171,10 @@ Result<Manifest> read_all(Session& session, const Arguments& arguments, const De
                 return tl::unexpected<Error>(access.error());
             }
         }
-        return ingest_local(session, arguments.text("FILE"));
+        return ingest_local(session, arguments.text("FILE"), chunk_average_bytes);
     }
     CLARITY_TRY(const auto access, access_of(what.files, what.source.repository_id));
-    return ingest_from(session, access, what.source.path);
+    return ingest_from(session, access, what.source.path, chunk_average_bytes);
 }
 
 /// The key that signs, and whether its signature counts.
@@ -199,14 +221,22 @@ Result<void> check_not_taken(const Api& api, const Arguments& arguments, const A
 }
 
 Result<ExitCode> run(Session& session, const Arguments& arguments) {
-    CLARITY_TRY(const auto what, describe(session, arguments));
+    CLARITY_TRY(auto what, describe(session, arguments));
+    CLARITY_TRY(const auto options, store_options(arguments));
+    // The inventory names the artifact; the repository is to hold another file.
+    if (options.zstd && !arguments.has("path") && !what.source.path.ends_with(".zst")) {
+        what.source.path += ".zst";
+    }
     CLARITY_TRY(const auto api, session.api());
     // What can be wrong is looked at first: nobody wants to hear of it, or be asked for a
     // passphrase, after ten minutes of reading.
     CLARITY_TRY(const auto key, publisher_key(session, arguments));
     CLARITY_CHECK(check_not_taken(api, arguments, what.name));
+    const auto earlier = earlier_versions(api, what.name.artifact);
+    const auto average = options.chunk_average_bytes != 0 ? options.chunk_average_bytes
+                                                          : earlier.chunk_average_bytes;
     const auto started_ms = monotonic_ms();
-    CLARITY_TRY(auto manifest, read_all(session, arguments, what));
+    CLARITY_TRY(auto manifest, read_all(session, arguments, what, average));
     const auto seconds = std::max(0.001, static_cast<double>(monotonic_ms() - started_ms) / 1000);
     manifest.artifact = what.name.artifact;
     manifest.version = what.name.version;
@@ -215,6 +245,13 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     manifest.sources = {what.source};
     manifest.dependencies = what.dependencies;
     manifest.created_unix_s = std::time(nullptr);
+    if (options.zstd) {
+        CLARITY_TRY(manifest.stored,
+                    store_local(session, arguments.text("FILE"), manifest, options, earlier));
+        session.note("wrote {}: {}; put it into repository {} as {}", options.output,
+                     format_bytes(manifest.stored->size_bytes), what.source.repository_id,
+                     what.source.path);
+    }
     auto envelope = Envelope::make(payload_type::manifest, manifest.encode());
     envelope.sign(key);
     CLARITY_TRY(const auto answer,
@@ -222,14 +259,19 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     session.note("registered {}@{}: {} read at {}", manifest.artifact, manifest.version,
                  format_bytes(manifest.size_bytes),
                  format_rate(static_cast<double>(manifest.size_bytes) / seconds));
-    const Json json{{"artifact", manifest.artifact},
-                    {"version", manifest.version},
-                    {"type", name_of(manifest.type)},
-                    {"sha256", manifest.sha256.hex()},
-                    {"size_bytes", manifest.size_bytes},
-                    {"pieces", manifest.piece_count()},
-                    {"chunks", manifest.chunks.size() / 20},
-                    {"digest", json_or<std::string>(answer, "digest", envelope.digest().hex())}};
+    Json json{{"artifact", manifest.artifact},
+              {"version", manifest.version},
+              {"type", name_of(manifest.type)},
+              {"sha256", manifest.sha256.hex()},
+              {"size_bytes", manifest.size_bytes},
+              {"pieces", manifest.piece_count()},
+              {"chunks", manifest.chunks.size() / chunk_entry_bytes},
+              {"digest", json_or<std::string>(answer, "digest", envelope.digest().hex())}};
+    if (manifest.stored) {
+        json["stored"] = manifest.stored->form;
+        json["stored_bytes"] = manifest.stored->size_bytes;
+        json["stored_file"] = options.output;
+    }
     session.emit(json, [&] { return manifest.sha256.hex() + "\n"; });
     return ExitCode::done;
 }
@@ -251,13 +293,24 @@ Command artifact_add_command() {
                           option("dir", "DIR",
                                  "inventory folder; default: the coordinator's "
                                  "inventory"),
+                          option("store", "FORM",
+                                 "what the repository holds: plain (default), or zstd: "
+                                 "written to --output"),
+                          option("output", "FILE", "with --store zstd; default: FILE.zst"),
+                          option("level", "N", "of zstd, 1 to 19; default: 12",
+                                 Argument::Check::number),
+                          option("chunk-average", "BYTES",
+                                 "a power of two; default: as earlier versions, or by the size",
+                                 Argument::Check::number),
                           option("description", "TEXT", "one line"),
                           list_option("depends", "NAME@VERSION", "what must run first, repeated"),
                           option("key", "FILE", "publisher's key; default: keys/publisher.key")},
             .run = run,
             .details =
                 "Prints the SHA-256 of the bytes. The bytes themselves are not uploaded:\n"
-                "one server of each site fetches them from the repository."};
+                "one server of each site fetches them from the repository. With --store\n"
+                "zstd, put the written .zst file there: sites then pull compressed bytes,\n"
+                "and of a new version what they lack. zstd -d gives back the artifact."};
 }
 
 }  // namespace clarity::cli

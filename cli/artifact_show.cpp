@@ -18,20 +18,25 @@ Json manifest_json(const Manifest& manifest, const Digest& digest) {
     for (const auto& each : manifest.dependencies) {
         dependencies.push_back(each.artifact + "@" + each.version);
     }
-    return Json{{"artifact", manifest.artifact},
-                {"version", manifest.version},
-                {"type", name_of(manifest.type)},
-                {"description", manifest.description},
-                {"sha256", manifest.sha256.hex()},
-                {"size_bytes", manifest.size_bytes},
-                {"pieces", manifest.piece_count()},
-                {"piece_size_bytes", manifest.piece_size_bytes},
-                {"chunks", manifest.chunks.size() / 20},
-                {"chunk_average_bytes", manifest.chunk_average_bytes},
-                {"sources", std::move(sources)},
-                {"dependencies", std::move(dependencies)},
-                {"created_at", format_time(manifest.created_unix_s)},
-                {"digest", digest.hex()}};
+    Json out{{"artifact", manifest.artifact},
+             {"version", manifest.version},
+             {"type", name_of(manifest.type)},
+             {"description", manifest.description},
+             {"sha256", manifest.sha256.hex()},
+             {"size_bytes", manifest.size_bytes},
+             {"pieces", manifest.piece_count()},
+             {"piece_size_bytes", manifest.piece_size_bytes},
+             {"chunks", manifest.chunks.size() / 20},
+             {"chunk_average_bytes", manifest.chunk_average_bytes},
+             {"sources", std::move(sources)},
+             {"dependencies", std::move(dependencies)},
+             {"created_at", format_time(manifest.created_unix_s)},
+             {"digest", digest.hex()}};
+    if (manifest.stored) {
+        out["stored"] = manifest.stored->form;
+        out["stored_bytes"] = manifest.stored->size_bytes;
+    }
+    return out;
 }
 
 Result<std::string> digest_of(const Api& api, const ArtifactName& name) {

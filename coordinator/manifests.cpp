@@ -26,6 +26,7 @@ void Manifests::take(const Digest& digest, Manifest manifest, std::size_t envelo
     entry.pieces = entry.manifest.piece_count();
     entry.manifest.piece_layer = {};
     entry.manifest.chunks = {};
+    if (entry.manifest.stored) entry.manifest.stored->frames = {};
     entries_.insert_or_assign(digest, std::move(entry));
 }
 
@@ -64,14 +65,20 @@ Json manifest_json(const ManifestEntry& entry) {
     for (const auto& source : entry.manifest.sources) {
         sources.push_back(Json{{"repository", source.repository_id}, {"path", source.path}});
     }
-    return Json{{"artifact", entry.manifest.artifact},
-                {"version", entry.manifest.version},
-                {"type", name_of(entry.manifest.type)},
-                {"sha256", entry.manifest.sha256.hex()},
-                {"size_bytes", entry.manifest.size_bytes},
-                {"pieces", entry.pieces},
-                {"digest", entry.digest.hex()},
-                {"sources", sources}};
+    Json out{{"artifact", entry.manifest.artifact},
+             {"version", entry.manifest.version},
+             {"type", name_of(entry.manifest.type)},
+             {"sha256", entry.manifest.sha256.hex()},
+             {"size_bytes", entry.manifest.size_bytes},
+             {"pieces", entry.pieces},
+             {"digest", entry.digest.hex()},
+             {"sources", sources},
+             {"created_unix_s", entry.manifest.created_unix_s}};
+    if (entry.manifest.stored) {
+        out["stored"] = entry.manifest.stored->form;
+        out["stored_bytes"] = entry.manifest.stored->size_bytes;
+    }
+    return out;
 }
 
 }  // namespace clarity::coordinator

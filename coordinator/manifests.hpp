@@ -12,7 +12,7 @@ namespace clarity::coordinator {
 /// A registered manifest without its hashes: those stay in the store, they may be megabytes.
 struct ManifestEntry {
     Digest digest;      ///< of the envelope
-    Manifest manifest;  ///< piece_layer and chunks are empty
+    Manifest manifest;  ///< piece_layer, chunks and stored->frames are empty
     std::size_t pieces = 0;
     std::size_t envelope_bytes = 0;
 };

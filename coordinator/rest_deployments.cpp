@@ -1,34 +1,91 @@
 #include <algorithm>
+#include <set>
 
 #include "coordinator/rest_api.hpp"
 
 namespace clarity::coordinator {
 namespace {
 
+/// What the servers of a site say that they hold, with the manifests it takes to reckon with it.
+class SiteHoldings {
+  public:
+    SiteHoldings(const Core& core, const Plan& plan) : core_(core), plan_(plan) {
+        for (const auto& member : core.rosters.find(plan.site())->roster.members) {
+            const auto* record = core.sites.record(plan.site(), member.server_id);
+            if (record == nullptr) continue;
+            for (const auto& each : record->holdings) {
+                if (each.complete) held_[each.sha256].insert(member.server_id);
+            }
+        }
+    }
+
+    [[nodiscard]] bool has(const Digest& sha256) const { return held_.contains(sha256); }
+
+    /// What the servers that want this manifest hold.
+    [[nodiscard]] planner::HeldBy candidates(const Digest& manifest) {
+        planner::HeldBy out;
+        for (const auto& server : plan_.servers) {
+            const auto& services = server.services;
+            if (std::none_of(services.begin(), services.end(),
+                             [&](const auto& each) { return each.manifest == manifest; })) {
+                continue;
+            }
+            auto& manifests = out[server.server_id];
+            for (const auto& [sha256, servers] : held_) {
+                if (!servers.contains(server.server_id)) continue;
+                if (const auto* known = whole(sha256)) manifests.push_back(known);
+            }
+        }
+        return out;
+    }
+
+    /// The manifest with its chunk list, which is in the store only; null when there is none.
+    [[nodiscard]] const Manifest* whole(const Digest& sha256) {
+        if (const auto at = whole_.find(sha256); at != whole_.end()) return &at->second;
+        for (const auto& [digest, entry] : core_.manifests.all()) {
+            if (entry.manifest.sha256 != sha256) continue;
+            const auto bytes = core_.manifests.envelope(digest);
+            const auto envelope = bytes ? Envelope::decode(*bytes)
+                                        : Result<Envelope>(tl::unexpected<Error>(bytes.error()));
+            auto manifest = envelope ? Manifest::decode(envelope->payload)
+                                     : Result<Manifest>(tl::unexpected<Error>(envelope.error()));
+            if (manifest) return &whole_.emplace(sha256, *std::move(manifest)).first->second;
+        }
+        return nullptr;
+    }
+
+  private:
+    const Core& core_;
+    const Plan& plan_;
+    std::map<Digest, std::set<std::string>> held_;  ///< artifact → servers
+    std::map<Digest, Manifest> whole_;
+};
+
 /// Artifacts of a plan, whether the site has them, and what has to cross the WAN.
 std::pair<Json, std::uint64_t> artifacts_of(const Core& core, const Plan& plan) {
     Json out = Json::array();
-    std::uint64_t wan_bytes = 0;
-    const auto* roster = core.rosters.find(plan.site());
+    std::uint64_t total = 0;
+    SiteHoldings site(core, plan);
+    std::set<Digest> seen;  // the same bytes under two names come once
     for (const auto& digest : plan.manifests) {
         const auto at = core.manifests.all().find(digest);
         if (at == core.manifests.all().end()) continue;
         const auto& manifest = at->second.manifest;
-        bool held = false;
-        for (const auto& member : roster->roster.members) {
-            const auto* record = core.sites.record(plan.site(), member.server_id);
-            if (record == nullptr) continue;
-            for (const auto& each : record->holdings) {
-                held = held || (each.complete && each.sha256 == manifest.sha256);
-            }
+        const bool held = site.has(manifest.sha256) || !seen.insert(manifest.sha256).second;
+        std::uint64_t bytes = 0;
+        if (!held) {
+            const auto* whole = site.whole(manifest.sha256);
+            bytes = planner::expected_wan_bytes(whole != nullptr ? *whole : manifest,
+                                                site.candidates(digest));
         }
-        if (!held) wan_bytes += manifest.size_bytes;
+        total += bytes;
         out.push_back(Json{{"artifact", manifest.artifact},
                            {"version", manifest.version},
                            {"size_bytes", manifest.size_bytes},
+                           {"wan_bytes_expected", bytes},
                            {"held", held}});
     }
-    return {out, wan_bytes};
+    return {out, total};
 }
 
 Json changes_json(const std::vector<planner::Change>& changes) {

@@ -253,9 +253,10 @@ std::string download_text(const Json& answer) {
                    text_of(each, "version");
     }
     if (count == 0) return "";
-    return printable(fmt::format("to fetch over the WAN: {} for {} ({})",
-                                 format_bytes(json_or(answer, "wan_bytes_expected", bytes)),
-                                 count_of(count, "artifact"), missing));
+    const auto expected = json_or(answer, "wan_bytes_expected", bytes);
+    const auto of = expected < bytes ? " of " + format_bytes(bytes) : std::string();
+    return printable(fmt::format("to fetch over the WAN: {}{} for {} ({})", format_bytes(expected),
+                                 of, count_of(count, "artifact"), missing));
 }
 
 std::string deployment_text(const Json& deployment, std::size_t width_max) {

@@ -106,31 +106,4 @@ std::vector<Change> diff_plans(const Plan* previous, const Plan& next,
     return out;
 }
 
-std::vector<ArtifactNeed> artifacts_of(const Plan& plan,
-                                       const std::vector<KnownManifest>& manifests,
-                                       const std::function<bool(const Digest&)>& held) {
-    std::vector<ArtifactNeed> out;
-    for (const auto& digest : plan.manifests) {
-        for (const auto& each : manifests) {
-            if (each.digest != digest) continue;
-            const auto& m = each.manifest;
-            const bool twice = std::any_of(out.begin(), out.end(), [&](const ArtifactNeed& need) {
-                return need.sha256 == m.sha256;
-            });
-            out.push_back(
-                {m.artifact, m.version, m.sha256, m.size_bytes, twice || (held && held(m.sha256))});
-            break;
-        }
-    }
-    return out;
-}
-
-std::uint64_t expected_wan_bytes(const std::vector<ArtifactNeed>& needs) {
-    std::uint64_t out = 0;
-    for (const auto& need : needs) {
-        if (!need.held) out += need.size_bytes;
-    }
-    return out;
-}
-
 }  // namespace clarity::planner

@@ -69,19 +69,13 @@ struct Change {
 [[nodiscard]] std::vector<Change> diff_plans(const Plan* previous, const Plan& next,
                                              const std::map<std::string, std::string>& hostnames);
 
-struct ArtifactNeed {
-    std::string artifact;
-    std::string version;
-    Digest sha256;
-    std::uint64_t size_bytes = 0;
-    bool held = false;  ///< the site has it complete
-};
+/// What the servers that want an artifact hold complete of any artifact, by server id; manifests
+/// with their chunk lists.
+using HeldBy = std::map<std::string, std::vector<const Manifest*>>;
 
-/// The plan's artifacts, each once.
-[[nodiscard]] std::vector<ArtifactNeed> artifacts_of(
-    const Plan& plan, const std::vector<KnownManifest>& manifests,
-    const std::function<bool(const Digest& sha256)>& held);
-/// Bytes that must cross the WAN: each artifact the site lacks, once.
-[[nodiscard]] std::uint64_t expected_wan_bytes(const std::vector<ArtifactNeed>& needs);
+/// Bytes that an artifact which no server of the site has will cost of its WAN: those that the
+/// fetcher which the site will elect lacks, as its repository stores them. Upper bound where
+/// `candidates` is empty or what they hold is not known.
+[[nodiscard]] std::uint64_t expected_wan_bytes(const Manifest& wanted, const HeldBy& candidates);
 
 }  // namespace clarity::planner

@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "protocol/delta.hpp"
+#include "protocol/sha256.hpp"
+
 using namespace clarity;
 using planner::Action;
 
@@ -243,13 +246,38 @@ TEST_CASE("planner: the most careful rollout wins") {
     CHECK(plan->rollout.max_failed == 2);
 }
 
-TEST_CASE("planner: what the site holds does not cross the WAN again") {
-    Site site;
-    const auto plan = site.plan();
-    REQUIRE(plan);
-    const auto held = site.manifests[0].manifest.sha256;
-    const auto needs = planner::artifacts_of(*plan, site.manifests,
-                                             [&](const Digest& sha) { return sha == held; });
-    CHECK(needs.size() == 3);
-    CHECK(planner::expected_wan_bytes(needs) == 2000);
+namespace {
+
+/// 100 chunks of 1,000 bytes; those below `same` are what every version has.
+Manifest chunked(const std::string& version, unsigned same) {
+    Manifest out;
+    out.artifact = "image";
+    out.version = version;
+    out.sha256 = sha256(version);
+    for (unsigned i = 0; i < 100; ++i) {
+        const auto hash = sha256(std::to_string(i) + (i < same ? "" : version));
+        out.chunks += Bytes("\xe8\x03\x00\x00", 4) + Bytes(hash.view().substr(0, 16));
+    }
+    out.size_bytes = 100'000;
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("planner: an upgrade is expected to cost what the fetcher lacks, as it is stored") {
+    const auto old = chunked("1", 90);
+    auto wanted = chunked("2", 90);
+    CHECK(planner::expected_wan_bytes(wanted, {}) == 100'000);
+    CHECK(planner::expected_wan_bytes(wanted, {{"a", {}}, {"b", {}}}) == 100'000);
+    // Whoever holds the old version is elected, whatever its rank was.
+    CHECK(planner::expected_wan_bytes(wanted, {{"a", {&old}}, {"b", {}}}) == 10'000);
+    CHECK(planner::expected_wan_bytes(wanted, {{"a", {}}, {"b", {&old}}}) == 10'000);
+    // Stored as frames of 10 chunks, each packed to 300 bytes.
+    wanted.stored = StoredForm{"zstd", 3'100, {}};
+    for (int i = 0; i < 10; ++i) delta::append_frame(wanted.stored->frames, 300, 10);
+    CHECK(planner::expected_wan_bytes(wanted, {}) == 3'000);
+    CHECK(planner::expected_wan_bytes(wanted, {{"a", {&old}}}) == 300);
+    // What saves less than a tenth is pulled whole.
+    const auto other = chunked("3", 5);
+    CHECK(planner::expected_wan_bytes(chunked("4", 5), {{"a", {&other}}}) == 100'000);
 }
