@@ -57,6 +57,11 @@ std::string Agent::Impl::metrics_text() {
     gauge("wan_bytes", "Bytes of the artifacts held that this server pulled from origins",
           totals.wan_bytes);
     gauge("lan_bytes", "Bytes of the artifacts held that came from peers", totals.lan_bytes);
+    gauge("delta_bytes", "Bytes of artifacts taken from other versions here, not from origins",
+          totals.fetches.local_bytes);
+    gauge("fetches_delta", "Pulls from origins chunk by chunk", totals.fetches.delta_fetches);
+    gauge("fetches_whole", "Pulls of whole files, where chunks would not pay",
+          totals.fetches.whole_fetches);
     gauge("cache_bytes", "Bytes in the artifact cache", totals.cache_bytes);
     gauge("swarm_connections", "Peers connected in the swarm", totals.swarm_connections);
     network_metrics();

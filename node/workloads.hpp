@@ -23,6 +23,7 @@ struct WorkloadTotals {
     std::uint64_t lan_bytes = 0;
     std::uint64_t cache_bytes = 0;
     std::size_t swarm_connections = 0;
+    FetchTotals fetches;
 };
 
 /// What this server runs and what it needs for it: cache, swarm and deployment engine, joined up.
