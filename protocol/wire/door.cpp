@@ -84,6 +84,7 @@ const std::string* Door::user_of(const Bytes& key) const {
 }
 
 void Door::read(Clock::time_point now) {
+    socket_->socket_ready.used();
     for (int i = 0; i < burst; ++i) {
         zmq::message_t route;
         zmq::message_t body;
@@ -263,6 +264,7 @@ void Door::keep_to_limits(const Session& newest) {
 }
 
 bool Door::give(const Session& session, const Bytes& frame, Clock::time_point now) {
+    socket_->socket_ready.used();
     auto& socket = socket_->socket;
     if (!common_.guard.may_send(session.fd, frame.size(), now)) return false;
     try {
@@ -340,6 +342,7 @@ void Door::closed(int fd, Clock::time_point now) {
 }
 
 void Door::watch(Clock::time_point now) {
+    socket_->monitor_ready.used();
     while (const auto seen = socket_->next_event()) {
         switch (seen->event) {
             case ZMQ_EVENT_ACCEPTED: common_.guard.accepted(seen->value, now); break;

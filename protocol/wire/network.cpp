@@ -1,6 +1,7 @@
 #include "protocol/wire/network.hpp"
 
 #include <algorithm>
+#include <climits>
 #include <limits>
 
 #include "protocol/keys.hpp"
@@ -127,37 +128,56 @@ void Network::cut(const Handle& handle) {
 
 /// What to poll: `wake_fd`, ZAP, two for each door, two for each peer that has a socket.
 void Network::collect(int wake_fd) {
-    items_.clear();
-    polled_.clear();
-    items_.push_back({nullptr, wake_fd, ZMQ_POLLIN, 0});
-    items_.push_back({zap_.socket(), 0, ZMQ_POLLIN, 0});
+    watched_.clear();
+    polled_peers_.clear();
+    watched_.push_back({&zap_.ready(), ZMQ_POLLIN, 0});
     const auto add = [&](MonitoredSocket& socket, int wanted) {
-        items_.push_back({socket.socket.handle(), 0, static_cast<short>(wanted), 0});
-        items_.push_back({socket.monitor.handle(), 0, ZMQ_POLLIN, 0});
+        watched_.push_back({&socket.socket_ready, wanted, 0});
+        watched_.push_back({&socket.monitor_ready, ZMQ_POLLIN, 0});
     };
     for (auto& [id, door] : doors_) add(door.socket(), ZMQ_POLLIN);
     for (auto& [name, peer] : peers_) {
         auto* socket = peer.socket();
         if (socket == nullptr) continue;
+        if (peer.wants_out()) socket->socket_ready.used();
         add(*socket, peer.wants_out() ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN);
-        polled_.push_back(&peer);
+        polled_peers_.push_back(&peer);
     }
+    polled_.clear();
+    polled_.push_back({wake_fd, POLLIN, 0});
+    for (const auto& each : watched_) polled_.push_back({each.ready->fd(), POLLIN, 0});
+}
+
+/// Sleeps unless a socket has something already. True when `wake_fd` is readable.
+bool Network::wait(bool pulse) {
+    bool found = false;
+    for (auto& each : watched_) {
+        each.found = each.ready->events(false) & each.wanted;
+        found = found || each.found != 0;
+    }
+    const auto wait = found ? 0 : static_cast<int>(std::min<long>(wait_ms(pulse), INT_MAX));
+    if (poll(polled_.data(), polled_.size(), wait) < 0) return false;
+    for (std::size_t i = 0; i < watched_.size(); ++i) {
+        auto& each = watched_[i];
+        if (polled_[i + 1].revents != 0) each.found |= each.ready->events(true) & each.wanted;
+    }
+    return polled_.front().revents != 0;
 }
 
 bool Network::turn(int wake_fd, std::atomic<bool>& beat, bool pulse) {
     collect(wake_fd);
-    zmq_poll(items_.data(), static_cast<int>(items_.size()), wait_ms(pulse));
+    const bool woken = wait(pulse);
     const auto now = Clock::now();
-    if (items_[1].revents != 0) zap_.answer();
-    std::size_t at = 2;
+    if (watched_[0].found != 0) zap_.answer();
+    std::size_t at = 1;
     for (auto& [id, door] : doors_) {
-        if (items_[at + 1].revents != 0) door.watch(now);
-        if (items_[at].revents != 0) door.read(now);
+        if (watched_[at + 1].found != 0) door.watch(now);
+        if (watched_[at].found != 0) door.read(now);
         at += 2;
     }
-    for (auto* peer : polled_) {
-        if (items_[at + 1].revents != 0) peer->watch(now);
-        if ((items_[at].revents & ZMQ_POLLIN) != 0) peer->read(now);
+    for (auto* peer : polled_peers_) {
+        if (watched_[at + 1].found != 0) peer->watch(now);
+        if ((watched_[at].found & ZMQ_POLLIN) != 0) peer->read(now);
         at += 2;
     }
     for (auto& [name, peer] : peers_) peer.on_time(now);
@@ -165,7 +185,7 @@ bool Network::turn(int wake_fd, std::atomic<bool>& beat, bool pulse) {
     const auto due = common_.guard.due();
     if ((look_ && now >= next_look_) || (due && now >= *due)) look(now);
     report_cuts(now);
-    return items_[0].revents != 0;
+    return woken;
 }
 
 void Network::look(Clock::time_point now) {

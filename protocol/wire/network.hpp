@@ -1,5 +1,7 @@
 #pragma once
 
+#include <poll.h>
+
 #include <map>
 #include <vector>
 
@@ -39,11 +41,19 @@ class Network {
     std::uint32_t next_listener_ = 1;
     bool look_ = false;  ///< at all connections, once next_look_ is reached
     Clock::time_point next_look_{};
-    std::vector<zmq_pollitem_t> items_;
-    std::vector<Peer*> polled_;
+    /// A socket or its monitor, and what of it is waited for and found.
+    struct Watched {
+        Readiness* ready;
+        int wanted;
+        int found;
+    };
+    std::vector<Watched> watched_;
+    std::vector<pollfd> polled_;  ///< the descriptor to wake by, then those of watched_
+    std::vector<Peer*> polled_peers_;
 
     [[nodiscard]] Zap::Answer allowed(const std::string& domain, const Bytes& key);
     void collect(int wake_fd);
+    [[nodiscard]] bool wait(bool pulse);
     void look(Clock::time_point now);
     void report_cuts(Clock::time_point now);
     [[nodiscard]] long wait_ms(bool pulse) const;

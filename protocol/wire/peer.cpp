@@ -93,6 +93,7 @@ void Peer::tell(PeerEvent event) {
 
 bool Peer::put(const Bytes& frame, Clock::time_point now) {
     try {
+        socket_->socket_ready.used();
         auto& socket = socket_->socket;
         if (!socket.send(zmq::buffer(frame), zmq::send_flags::dontwait)) {
             // A send looks for news of its pipes once a millisecond only; asking for events does.
@@ -171,6 +172,7 @@ bool Peer::check_greeting(const Bytes& frame, Clock::time_point now) {
 }
 
 void Peer::read(Clock::time_point now) {
+    if (socket_) socket_->socket_ready.used();
     for (int i = 0; i < burst && socket_; ++i) {
         auto got = receive(socket_->socket);
         if (!got) return;
@@ -197,6 +199,7 @@ void Peer::read(Clock::time_point now) {
 }
 
 void Peer::watch(Clock::time_point now) {
+    if (socket_) socket_->monitor_ready.used();
     while (socket_) {
         const auto seen = socket_->next_event();
         if (!seen) return;

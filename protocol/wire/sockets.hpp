@@ -6,6 +6,7 @@
 #include <string>
 #include <zmq.hpp>
 
+#include "protocol/wire/readiness.hpp"
 #include "protocol/wire/wire.hpp"
 
 namespace clarity::wire {
@@ -28,6 +29,8 @@ class MonitoredSocket {
 
     zmq::socket_t socket;
     zmq::socket_t monitor;
+    Readiness socket_ready{socket};
+    Readiness monitor_ready{monitor};
 
     [[nodiscard]] std::optional<MonitorEvent> next_event();
 };

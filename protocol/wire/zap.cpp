@@ -11,6 +11,7 @@ Zap::Zap(zmq::context_t& context, Allowed allowed)
 }
 
 void Zap::answer() {
+    ready_.used();
     for (;;) {
         std::vector<Bytes> frames;
         zmq::message_t part;

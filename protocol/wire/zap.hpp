@@ -4,6 +4,7 @@
 #include <zmq.hpp>
 
 #include "protocol/bytes.hpp"
+#include "protocol/wire/readiness.hpp"
 
 namespace clarity::wire {
 
@@ -20,12 +21,13 @@ class Zap {
     using Allowed = std::function<Answer(const std::string& domain, const Bytes& key)>;
     Zap(zmq::context_t& context, Allowed allowed);
 
-    [[nodiscard]] void* socket() { return socket_.handle(); }
+    [[nodiscard]] Readiness& ready() { return ready_; }
     /// Answers all requests that wait.
     void answer();
 
   private:
     zmq::socket_t socket_;
+    Readiness ready_{socket_};
     Allowed allowed_;
 };
 

@@ -1,13 +1,18 @@
 #include "protocol/wire/sodium_memory.hpp"
 
 #include <dlfcn.h>
-#include <sodium.h>
 
 #include <catch2/catch.hpp>
+#include <cstdint>
 #include <string>
 
-// Goal: libzmq makes no mapping for each frame. Method: where the dynamic linker finds the functions
-// that libzmq calls.
+extern "C" {
+void* sodium_allocarray(std::size_t count, std::size_t bytes);
+void sodium_free(void* memory);
+}
+
+// Goal: libzmq makes no mapping for each frame. Method: where the dynamic linker finds what libzmq
+// calls.
 TEST_CASE("sodium memory: libzmq's frames lie in the program's own heap") {
     clarity::wire::use_plain_sodium_memory();
     for (const char* name : {"sodium_allocarray", "sodium_free"}) {
