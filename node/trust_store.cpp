@@ -18,6 +18,7 @@ constexpr std::string_view previous_plan_key = "trust/plan_previous";
 constexpr std::string_view beacon_key = "trust/beacon";
 constexpr std::string_view incarnation_key = "trust/incarnation";
 constexpr std::size_t evidence_max = 64;
+constexpr std::uint64_t incarnations_reserved = 63;
 
 std::string key_of_root(std::uint64_t version) {
     return fmt::format("{}{:016x}", root_prefix, version);
@@ -249,8 +250,12 @@ std::optional<HeldDocument> TrustStore::find(const Digest& digest) const {
 }
 
 Result<void> TrustStore::store_incarnation(std::uint64_t value) {
-    CLARITY_CHECK(store_->put(incarnation_key, std::to_string(value), Sync::yes));
-    incarnation_ = value;
+    if (value <= incarnation_) return {};
+    // A node that must refute again and again is a busy one: it does not wait for the disk each
+    // time.
+    const auto reserved = value + incarnations_reserved;
+    CLARITY_CHECK(store_->put(incarnation_key, std::to_string(reserved), Sync::yes));
+    incarnation_ = reserved;
     return {};
 }
 

@@ -57,8 +57,10 @@ class TrustStore {
     [[nodiscard]] std::vector<HeldDocument> held() const;
     [[nodiscard]] std::optional<HeldDocument> find(const Digest& digest) const;
 
-    /// Highest incarnation ever used; 0 = none. Stored before it is used.
+    /// No incarnation above this one was ever used; 0 = none was.
     [[nodiscard]] std::uint64_t incarnation() const { return incarnation_; }
+    /// To be called before an incarnation is used. Syncs to disk once for some dozens of them,
+    /// which are skipped when the process ends before it used them.
     [[nodiscard]] Result<void> store_incarnation(std::uint64_t value);
 
     /// Keeps a document that contradicts another of its owner, for whoever investigates.
