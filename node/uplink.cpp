@@ -16,8 +16,6 @@ constexpr std::int64_t wake_max_ms = 5'000;
 /// Probes without an answer that end a connection, and the time between two.
 constexpr int keepalive_probes = 3;
 constexpr int keepalive_again_s = 1;
-/// A hello repeated because an offer was lost.
-constexpr std::int64_t hello_again_ms = 10'000;
 
 std::int64_t steady_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -193,7 +191,8 @@ struct Uplink::Impl : std::enable_shared_from_this<Uplink::Impl> {
             counters.resyncs += ack.buckets.empty() ? 0U : 1U;
         }
         const bool offer_lost = ack.offer != 0 && ack.offer != link.offer;
-        if (offer_lost && steady_ms() - link.hello_ms >= hello_again_ms) say_hello(name, link);
+        if (offer_lost && steady_ms() - link.hello_ms >= times.hello_again_ms)
+            say_hello(name, link);
         if (ack.beacon.empty()) return;
         callbacks.document({"beacon", {}, 0, {}, ack.beacon.size()}, ack.beacon);
     }

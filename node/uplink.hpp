@@ -23,7 +23,8 @@ struct UplinkTimes {
     std::int64_t fetch_timeout_max_ms = 60'000;
     std::int64_t reopen_min_ms = 1'000;  ///< to a new try after a silent coordinator
     std::int64_t reopen_max_ms = 60'000;
-    std::int64_t look_again_ms = 10'000;  ///< at what is offered: a refused one may be wanted now
+    std::int64_t look_again_ms = 10'000;   ///< at what is offered: a refused one may be wanted now
+    std::int64_t hello_again_ms = 10'000;  ///< to a second hello, where an offer was lost
     /// TCP keep-alive of a quiet connection: what finds a line that swallows packets. The primary
     /// pays for finding it soon.
     int primary_keepalive_s = 10;
