@@ -120,11 +120,15 @@ void Membership::suspect(Index i, std::uint64_t incarnation, MemberKey accuser, 
     const auto& s = out_.settings;
     const bool fresh = rows_[i].state() != State::suspect || incarnation > rows_[i].incarnation;
     if (fresh) {
-        const auto others = size() > 2 ? static_cast<std::uint32_t>(size() - 2) : 0;
+        // Who might accuse it too: few, in a small part of a site that fell apart.
+        const bool counted = reachable(i) || rows_[i].state() == State::unknown;
+        const auto others = reachable_ + unknown_ - (counted ? 1U : 0U);
         suspicions_.erase(key(i));
-        suspicions_.emplace(key(i), Suspicion(out_.now_ms, s.suspicion_min_ms,
-                                              s.suspicion_min_ms * s.suspicion_max_factor,
-                                              std::min(s.suspicion_confirmations, others)));
+        suspicions_.emplace(
+            key(i),
+            Suspicion(out_.now_ms, s.suspicion_min_ms, s.suspicion_min_ms * s.suspicion_max_factor,
+                      std::min<std::uint32_t>(s.suspicion_confirmations,
+                                              static_cast<std::uint32_t>(others))));
         set(i, State::suspect, incarnation, tell);
     }
     auto& suspicion = suspicions_.at(key(i));
@@ -153,8 +157,12 @@ void Membership::expire_suspicions() {
     }
 }
 
-void Membership::extend_suspicions(std::int64_t by_ms) {
-    for (auto& [key, suspicion] : suspicions_) suspicion.extend(by_ms);
+void Membership::restart_suspicions() {
+    suspicion_at_ = never;
+    for (auto& [key, suspicion] : suspicions_) {
+        suspicion.restart(out_.now_ms);
+        suspicion_at_ = std::min(suspicion_at_, suspicion.deadline());
+    }
 }
 
 void Membership::about_self(const Update& u, Index from) {

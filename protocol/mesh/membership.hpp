@@ -94,8 +94,8 @@ class Membership {
     /// Suspicions that ran out, refutations that had to wait, neighbours that do not answer.
     void on_time();
     [[nodiscard]] std::int64_t deadline() const;
-    /// We were asleep for this long: everybody gets that much more time.
-    void extend_suspicions(std::int64_t by_ms);
+    /// We were asleep: everybody's time to refute begins anew.
+    void restart_suspicions();
 
     /// Whom we talk to all the time: on each ring the next and the previous member not known to be
     /// dead or gone; beyond one that does not answer, also the one after it.

@@ -71,7 +71,7 @@ class Mesh::Core {
         out.now_ms = std::max(out.now_ms, now_ms);
         if (due == never || out.now_ms - awake_until < asleep_ms) return;
         prober.woke_up();
-        members.extend_suspicions(out.now_ms - awake_until);
+        members.restart_suspicions();
     }
 
     [[nodiscard]] std::int64_t deadline() const {

@@ -145,6 +145,8 @@ struct Settings {
     std::uint32_t suspicion_confirmations =
         3;  ///< independent accusers that bring it to the minimum
     std::uint32_t local_health_max = 8;
+    /// Right after a start: as patient as a node that is late, until acks have come.
+    std::uint32_t local_health_first = 0;
 
     std::uint32_t push_fanout = 3;          ///< active peers who get a fresh record's body at once
     std::int64_t push_delay_ms = 5;         ///< changes within this time share a frame

@@ -11,12 +11,16 @@ constexpr std::uint32_t boot_tries_max = 40;
 constexpr std::size_t boot_fanout = 3;
 constexpr std::size_t boot_enough = 4;
 constexpr std::uint32_t asks_max_s = 8;
+constexpr std::uint32_t silence_health_max = 2;   ///< local health for others' silence alone
 constexpr std::int64_t alone_interval_ms = 1000;  ///< of tries while nobody is reachable
 
 }  // namespace
 
 Prober::Prober(Outbox& outbox, Membership& members, std::function<std::uint64_t()> root)
-    : out_(outbox), members_(members), root_(std::move(root)) {}
+    : out_(outbox),
+      members_(members),
+      root_(std::move(root)),
+      health_(std::min(outbox.settings.local_health_first, outbox.settings.local_health_max)) {}
 
 void Prober::members_changed() {
     const auto& s = out_.settings;
@@ -109,6 +113,12 @@ void Prober::take_ack(Index from, std::uint64_t sequence) {
         better();
         return;
     }
+    // An answer after all: somebody is slow, and that may well be us.
+    const auto late = std::find(failed_.begin(), failed_.end(), sequence);
+    if (sequence != 0 && late != failed_.end()) {
+        *late = 0;
+        return worse();
+    }
     for (auto each = errands_.begin(); each != errands_.end(); ++each) {
         if (each->sequence != sequence || each->target != key) continue;
         Frame frame;
@@ -148,14 +158,12 @@ void Prober::repeat(Probe& probe) {
 
 void Prober::failed(const Probe& probe) {
     ++out_.counters.probes_failed;
-    // Helpers that did not even say "no answer" point at ourselves, above all when nobody else was
-    // heard either. Otherwise they may be as dead as the target: a rack that lost its power.
+    // Helpers that did not even say "no answer" point at ourselves, if nobody else was heard
+    // either. Otherwise they are more likely as dead as the target, or behind the same cut.
     const bool deaf = out_.now_ms - members_.last_frame_ms() >= out_.settings.probe_interval_ms;
-    if (!probe.helpers.empty()) {
-        worse(deaf ? static_cast<std::uint32_t>(probe.helpers.size()) : 1);
-    } else if (probe.nacks == 0) {
-        worse();
-    }
+    if (deaf) worse(std::max<std::uint32_t>(1, static_cast<std::uint32_t>(probe.helpers.size())));
+    else if (probe.nacks == 0 && health_ < silence_health_max) worse();
+    failed_[failed_next_++ % failed_.size()] = probe.sequence;
     if (const auto target = members_.find_key(probe.target)) members_.accuse(*target);
 }
 
@@ -165,7 +173,11 @@ std::optional<Index> Prober::next_in_round() {
         while (!round_.empty()) {
             const auto i = members_.find_key(round_.back());
             round_.pop_back();
-            if (i && std::find(active.begin(), active.end(), *i) != active.end()) return i;
+            // Suspects are probed when they are accused, and have a timer.
+            if (i && members_.at(*i).state() != State::suspect &&
+                std::find(active.begin(), active.end(), *i) != active.end()) {
+                return i;
+            }
         }
         for (const auto i : active) round_.push_back(members_.key(i));
         for (std::size_t i = round_.size(); i > 1; --i) {

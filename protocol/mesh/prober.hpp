@@ -57,6 +57,8 @@ class Prober {
     std::function<std::uint64_t()> root_;
     std::uint32_t health_ = 0;
     std::uint64_t sequence_ = 0;
+    std::array<std::uint64_t, 16> failed_{};  // sequences of probes that failed lately
+    std::size_t failed_next_ = 0;
     std::vector<Probe> probes_;
     std::vector<Errand> errands_;
     std::vector<MemberKey> round_;  // active peers still to be probed in this round, shuffled

@@ -22,8 +22,10 @@ class Suspicion {
     /// a good-bye.
     [[nodiscard]] bool leaving() const { return leaving_; }
     [[nodiscard]] std::int64_t deadline() const;
-    /// Moves the end: we were asleep, or there is fresh evidence of life.
+    /// Moves the end: there is fresh evidence of life.
     void extend(std::int64_t by_ms) { start_ms_ += by_ms; }
+    /// We were asleep: a refutation may long be under way to us, so all the time counts anew.
+    void restart(std::int64_t now_ms) { start_ms_ = now_ms; }
     /// A frame of the suspect itself came in.
     void heard(std::int64_t now_ms) { heard_ms_ = now_ms; }
     [[nodiscard]] std::int64_t heard_ms() const { return heard_ms_; }  ///< -1 = never

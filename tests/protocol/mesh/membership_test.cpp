@@ -300,6 +300,42 @@ TEST_CASE("mesh: a pause of our own accuses nobody", "[mesh]") {
     CHECK(a.mesh.counters().local_health > 0);
 }
 
+TEST_CASE("mesh: after a pause of our own every suspect has its whole time again", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    for (const char* from : {"b", "d", "e"}) {
+        a.claims(from, {a.claim("c", State::suspect, 1, from)});
+    }
+    a.run_for(1'800);
+    REQUIRE(a.mesh.state_of("c") == State::suspect);
+    a.now += 60'000;
+    a.mesh.on_time(a.now);
+    a.run_for(1'900);
+    CHECK(a.mesh.state_of("c") == State::suspect);
+    a.run_for(4'200);
+    CHECK(a.mesh.state_of("c") == State::dead);
+}
+
+TEST_CASE("mesh: an answer that comes too late speaks against ourselves", "[mesh]") {
+    Fixture a;
+    a.everybody_alive();
+    a.mesh.peer_unreachable(a.now, "c");
+    std::uint64_t sequence = 0;
+    for (const auto& f : sent(a.effects(), FrameType::ping, "c")) sequence = f.sequence;
+    REQUIRE(sequence != 0);
+    for (int step = 0; step < 21; ++step) {
+        a.run_for(50);
+        a.receive("b", frame(FrameType::gossip));
+    }
+    const auto before = a.mesh.counters().local_health;
+    auto late = frame(FrameType::ack);
+    late.sequence = sequence;
+    a.receive("c", late);
+    CHECK(a.mesh.counters().local_health == before + 1);
+    a.receive("c", late);  // once
+    CHECK(a.mesh.counters().local_health == before + 1);
+}
+
 TEST_CASE("mesh: dead roster members are tried again for ever, now and then", "[mesh]") {
     Fixture a;
     a.everybody_alive();
