@@ -76,6 +76,8 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
         out.site = settings.site;
         out.self = settings.self;
         out.seed = settings.seed;
+        // Where one agent starts, the others of its host or site may be starting as well.
+        out.local_health_first = 3;
         out.verify_record = [this](const std::string& owner, RecordVersion version,
                                    std::string_view bytes) {
             const auto envelope = Envelope::decode(bytes);

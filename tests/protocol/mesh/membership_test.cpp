@@ -373,6 +373,45 @@ TEST_CASE("mesh: who is gone from the roster is forgotten", "[mesh]") {
     CHECK(only<Send>(a.receive("b", frame(FrameType::ping))).empty());
 }
 
+TEST_CASE("mesh: what is sent is counted by the type of its frame", "[mesh]") {
+    Fixture f;
+    f.everybody_alive();
+    (void)f.effects();
+    const auto before = f.mesh.counters();
+    const auto effects = f.run_for(5'000);
+    const auto after = f.mesh.counters();
+    std::uint64_t frames = 0;
+    std::uint64_t bytes = 0;
+    for (std::size_t type = 0; type < frame_type_count; ++type) {
+        CAPTURE(frame_type_name(type));
+        const auto count = after.sent_by_type[type].frames - before.sent_by_type[type].frames;
+        CHECK(count == sent(effects, static_cast<FrameType>(type)).size());
+        frames += after.sent_by_type[type].frames;
+        bytes += after.sent_by_type[type].bytes;
+    }
+    CHECK(after.sent_by_type[static_cast<std::size_t>(FrameType::ping)].frames > 5);
+    CHECK(frames == after.frames_sent);
+    CHECK(bytes == after.bytes_sent);
+}
+
+TEST_CASE("mesh: right after a start a node accuses later, if its owner says so", "[mesh]") {
+    const auto first_suspicion_s = [](std::uint32_t health) {
+        auto s = settings("a");
+        s.local_health_first = health;
+        Fixture f(s);
+        f.everybody_alive();
+        for (int second = 1; second < 60; ++second) {
+            for (const auto& change : only<MemberChanged>(f.run_for(1'000))) {
+                if (change.state == State::suspect) return second;
+            }
+        }
+        return 60;
+    };
+    CHECK(first_suspicion_s(0) <= 2);
+    CHECK(first_suspicion_s(3) >= 4);
+    CHECK(first_suspicion_s(3) <= 8);
+}
+
 TEST_CASE("mesh suspicion: only independent accusers shorten it, down to the minimum", "[mesh]") {
     Suspicion suspicion(0, 2'000, 6'000, 3);
     CHECK(suspicion.accuse(1));
