@@ -44,7 +44,12 @@ void insider(Run& run, Malice malice) {
     sim.restart(mortal, run.chance(50));
     run.expect(
         "who returns alive",
-        [&] { return sim.views().count(mortal, State::alive) + 2 >= sim.size(); }, 10'000);
+        [&] {
+            const auto& views = sim.views();  // suspected again and again, if somebody accuses it
+            return views.count(mortal, State::alive) + views.count(mortal, State::suspect) + 2 >=
+                   sim.size();
+        },
+        10'000);
     sim.restart(victim, run.chance(50));
     sim.run_for(5'000);
     run.converge();

@@ -43,7 +43,7 @@ void Network::partition(std::int64_t now_ms, std::vector<int> group_of) {
     if (!group_of_.empty()) former_.emplace_back(now_ms, std::move(group_of_));
     if (former_.size() > former_max) former_.erase(former_.begin());
     group_of_ = std::move(group_of);
-    parted_ms_ = now_ms;
+    if (partitioned()) parted_ms_ = now_ms;
 }
 
 void Network::heal(std::int64_t now_ms) {
@@ -56,7 +56,7 @@ void Network::heal(std::int64_t now_ms) {
 bool Network::separated(std::int64_t now_ms, std::int64_t grace_ms, std::size_t a,
                         std::size_t b) const {
     if (differ(group_of_, a, b)) return true;
-    if (partitioned() && now_ms - parted_ms_ < grace_ms) return true;
+    if (now_ms - parted_ms_ < grace_ms) return true;
     for (const auto& [ended_ms, groups] : former_) {
         if (now_ms - ended_ms < grace_ms && differ(groups, a, b)) return true;
     }

@@ -51,6 +51,7 @@ TEST_CASE("network: partitions, one-way cuts, mute and deaf nodes let through wh
     network.partition(1'000, {0, 0, 1, 1});
     CHECK_FALSE(network.passes(0, 2));
     CHECK(network.separated(1'000, 0, 0, 2));
+    CHECK(network.separated(1'999, 1'000, 0, 1));  // nobody has found its new peers yet
     network.heal(5'000);
     CHECK(network.passes(0, 1));
     CHECK(network.passes(2, 3));
