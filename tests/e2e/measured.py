@@ -8,6 +8,7 @@ import ctypes
 import os
 import re
 import subprocess
+import time
 
 from harness import Failure, wait_for
 from network import sh
@@ -134,6 +135,15 @@ class Measured:
     """For a class with `names`, `processes` (name → Popen), `logs` (name → Log) and `net`."""
 
     can_restart = True
+
+    def start_all(self):
+        """Starts every member; the second (Unix time) at which the first was started."""
+        for log in self.logs.values():
+            log.forget()
+        began = time.time()
+        for name in self.names:
+            self.start_one(name)
+        return began
 
     def victims(self, count):
         """Whom to kill: never the first, which the others may have joined through."""

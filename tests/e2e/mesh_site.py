@@ -86,15 +86,6 @@ class MeshSite(Measured, Site):
 
     # Life ----------------------------------------------------------------------------------
 
-    def start_all(self):
-        """Starts every agent; the second (Unix time) at which the first was started."""
-        for log in self.logs.values():
-            log.forget()
-        began = time.time()
-        for name in self.names:
-            self.start_agent(name)
-        return began
-
     def kill_one(self, name):
         process = self.processes.pop(name)
         process.kill()

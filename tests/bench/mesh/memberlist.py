@@ -127,14 +127,6 @@ class Memberlist(Measured):
         self.net.down()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def start_all(self):
-        for log in self.logs.values():
-            log.forget()
-        began = time.time()
-        for name in self.names:
-            self.start_one(name)
-        return began
-
     def start_one(self, name):
         first = self.names[0]
         join = [] if name == first else ["-join", self.address[first]]
