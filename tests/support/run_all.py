@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+EVERYDAY = re.compile(r"\[[-0-9:. ]+\] \[(?:debug|info)\] ")
 
 
 class Tally:
@@ -45,7 +46,9 @@ def report(name, code, text, seconds):
     verdict = "ok" if code == 0 else ("DEADLINE PASSED" if code is None else "FAILED")
     print(f"{verdict:>7}  {name}  ({seconds:.1f} s)", flush=True)
     if code != 0:
-        print("\n".join("         " + line for line in text.splitlines()[-150:]), flush=True)
+        # The daemons' everyday log lines would push the failed assertion out of sight.
+        lines = [line for line in text.splitlines() if not EVERYDAY.match(line)]
+        print("\n".join("         " + line for line in lines[-150:]), flush=True)
 
 
 def unit_program(tally, program, cases=(), timeout_s=300, env=None, name=None):
