@@ -4,7 +4,6 @@ The comparison program is ours (memberlist_peer/main.go); it is built without a 
 sources that golang-github-hashicorp-memberlist-dev installs under /usr/share/gocode. Settings are
 memberlist's own for a LAN. Members join through the first one.
 """
-import os
 import shutil
 import signal
 import subprocess
@@ -14,68 +13,34 @@ from pathlib import Path
 
 from harness import Failure, wait_for
 from measured import Log, Measured, OneNamespace
+from packages import Unavailable, install, last_line, run
 
 ROOT = Path(__file__).resolve().parents[3]
-PACKAGES = (ROOT / "deploy/packages/bench.txt").read_text().split()
 LIBRARY_PACKAGE = "golang-github-hashicorp-memberlist-dev"
 SOURCES = Path("/usr/share/gocode")
 LIBRARY = SOURCES / "src/github.com/hashicorp/memberlist"
 BUILT = ROOT / "build/bench/memberlist_peer"
 MAIN = Path(__file__).resolve().parent / "memberlist_peer/main.go"
-INSTALL_S = 300
 BUILD_S = 300
-
-
-class Unavailable(Exception):
-    """Why there is no memberlist to compare with here."""
-
-
-def _last_line(text):
-    return (text.strip().splitlines() or ["no output"])[-1]
-
-
-def _run(command, timeout_s, env=None):
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s,
-                              env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL)
-    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(str(error)) from None
-
-
-def install(say):
-    """What is missing of the packages, from Debian; Unavailable says why not."""
-    if LIBRARY.is_dir() and shutil.which("go"):
-        return
-    if shutil.which("apt-get") is None:
-        raise Unavailable("this is no Debian: " + " and ".join(PACKAGES) + " are needed")
-    say("installing " + " and ".join(PACKAGES))
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES]
-    done = _run(command, INSTALL_S, quiet)
-    if done.returncode != 0:
-        _run(["apt-get", "update", "-q"], INSTALL_S, quiet)
-        done = _run(command, INSTALL_S, quiet)
-    if done.returncode != 0:
-        raise Unavailable("apt-get: " + _last_line(done.stderr))
 
 
 def build(say):
     """The peer's program; built when it is older than its source."""
-    install(say)
+    install("bench-mesh", say, lambda: LIBRARY.is_dir() and shutil.which("go"))
     if BUILT.exists() and BUILT.stat().st_mtime > MAIN.stat().st_mtime:
         return BUILT
     say("building the memberlist peer")
     BUILT.parent.mkdir(parents=True, exist_ok=True)
-    done = _run(["go", "build", "-o", str(BUILT), str(MAIN)], BUILD_S,
-                {"GO111MODULE": "off", "GOFLAGS": "", "GOPROXY": "off", "GOPATH": str(SOURCES),
-                 "GOCACHE": str(BUILT.parent / "go-cache")})
+    done = run(["go", "build", "-o", str(BUILT), str(MAIN)], BUILD_S,
+               {"GO111MODULE": "off", "GOFLAGS": "", "GOPROXY": "off", "GOPATH": str(SOURCES),
+                "GOCACHE": str(BUILT.parent / "go-cache")})
     if done.returncode != 0:
-        raise Unavailable("go build: " + _last_line(done.stderr))
+        raise Unavailable("go build: " + last_line(done.stderr))
     return BUILT
 
 
 def version():
-    done = _run(["dpkg-query", "-W", "-f=${Version}", LIBRARY_PACKAGE], 20)
+    done = run(["dpkg-query", "-W", "-f=${Version}", LIBRARY_PACKAGE], 20)
     return done.stdout.strip() or "of unknown version"
 
 

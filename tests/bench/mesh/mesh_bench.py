@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
-sys.path[:0] = [str(ROOT / "tests/e2e"), str(HERE)]
+sys.path[:0] = [str(ROOT / "tests/e2e"), str(HERE.parent), str(HERE)]
 import memberlist  # noqa: E402
 import mesh_figures  # noqa: E402
 import simulated  # noqa: E402
@@ -30,6 +30,7 @@ import table  # noqa: E402
 from harness import Failure  # noqa: E402
 from mesh_site import MeshSite  # noqa: E402
 from network import can_make_namespaces  # noqa: E402
+from packages import Unavailable  # noqa: E402
 
 PEERS = ("memberlist", "encrypted", "one-process")
 KEY = "00112233445566778899aabbccddeeff"  # AES-128-GCM
@@ -137,7 +138,7 @@ def measure_all(options):
     if options.peer and options.nodes:
         try:
             options.program = memberlist.build(say)
-        except memberlist.Unavailable as reason:
+        except Unavailable as reason:
             print(f"SKIP: no memberlist to compare with: {reason}", flush=True)
             return results, complete
     for kind in options.peer:

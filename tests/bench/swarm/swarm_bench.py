@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""How a site of real agents gets an artifact, over shaped links, as a table.
+"""How a site of real agents gets an artifact, over shaped links, beside other ways, as a table.
 
   sudo python3 tests/bench/swarm/swarm_bench.py [--build build/release] [--nodes 16] [--mib 256]
       [--wan 50] [--lan 200] [--cases wan,lan,kill,cut,four] [--json FILE]
+      [--peers aria2,transmission,http,registry] [--peer-mib 64] [--show FILE...]
 
 Every node is a network namespace with one interface, shaped to --lan Mbit/s both ways; the origin
 (nginx) is behind --wan Mbit/s. WAN bytes are those of the origin's interface, headers included.
 Times run from `clarity publish` to the last node's log line that says that the whole file is there
 and its SHA-256 was checked. The bound is size / rate of the narrowest link. Ends with 1 when a
-transfer failed or, with --check, when a target was missed.
+transfer failed or, with --check, when a target was missed. --peers: what they are is in peers.py;
+they take part in the cases wan and lan (http and registry: wan). --show: the table of earlier runs.
 """
 import argparse
 import json
@@ -22,10 +24,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/bench"), str(Path(__file__).parent)]
+import peers  # noqa: E402
 import samples  # noqa: E402
 from harness import SITE, Failure, wait_for  # noqa: E402
 from network import can_make_namespaces  # noqa: E402
+from packages import Unavailable  # noqa: E402
 from scenes import PUBLISH, SLEEP, apply, set_up  # noqa: E402
 
 HERE = re.compile(r"^(\d+-\d+-\d+T\d+:\d+:\d+\.\d+)Z.* (\S+)@\S+ is here: ", re.M)
@@ -187,6 +191,55 @@ def cell(value, form, target=None):
     return form.format(value) + mark
 
 
+def missed(row):
+    return row["system"] == "Clarity" and \
+        any(row[key] > most for key, most in TARGETS[row["case"]].items())
+
+
+def table(rows):
+    out = ["| system | case | MiB | last node, s | / bound | WAN bytes / size | source sent / size "
+           "| CPU of all, s | peak RSS, MB |", "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        target = TARGETS[row["case"]] if row["system"] == "Clarity" else {}
+        out.append(f"| {row['system']} | {row['case']} | {row['mib']} | {row['last_s']:.1f} "
+                   f"| {cell(row['ratio'], '{:.2f}', target.get('ratio'))} "
+                   f"| {cell(row['wan_ratio'], '{:.4f}', target.get('wan_ratio'))} "
+                   f"| {cell(row.get('fetcher_uploads'), '{:.2f}')} "
+                   f"| {cell(row['cpu_s'], '{:.1f}', target.get('cpu_s'))} "
+                   f"| {cell(row.get('rss_mb'), '{:.0f}')} |")
+    return "\n".join(out)
+
+
+def tasks(options):
+    """(system, case, function that measures) of all that was asked for."""
+    cases = options.cases.split(",")
+    for case in cases:
+        yield "Clarity", case, lambda case=case: {**CASES[case](options), "mib": options.mib}
+    for name in filter(None, options.peers.split(",")):
+        for case in cases:
+            if case in peers.PEERS[name].cases:
+                yield name, case, lambda name=name, case=case: \
+                    peers.measure(name, case, options, say)
+
+
+def measure(options):
+    """The rows, and whether something failed."""
+    rows, failed = [], False
+    for system, case, work in tasks(options):
+        say(f"{system}, {case}: {CASES[case].__doc__}")
+        try:
+            row = {"system": system, "case": case, **work()}
+            row["ratio"] = row["last_s"] / row["bound_s"]
+            rows.append(row)
+            say(f"  {row}")
+        except Failure as failure:
+            failed = True
+            say(f"  failed: {failure}")
+        except Unavailable as reason:
+            say(f"  left out: {reason}")
+    return rows, failed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build/release")
@@ -195,37 +248,28 @@ def main():
     parser.add_argument("--wan", type=int, default=50, help="Mbit/s of the origin")
     parser.add_argument("--lan", type=int, default=200, help="Mbit/s of every node")
     parser.add_argument("--cases", default=",".join(CASES))
-    parser.add_argument("--json")
+    parser.add_argument("--peers", default="")
+    parser.add_argument("--peer-mib", type=int, help="the peers' file; default: as --mib")
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--show", metavar="FILE", nargs="+")
     parser.add_argument("--check", action="store_true", help="end with 1 when a target is missed")
     options = parser.parse_args()
+    options.peer_mib = options.peer_mib or options.mib
+    if options.show:
+        print(table([row for path in options.show
+                     for row in json.loads(Path(path).read_text())["rows"]]))
+        return 0
     if reason := can_make_namespaces():
         sys.exit(f"swarm_bench: {reason}")
-    results, failed = {}, False
-    for name in options.cases.split(","):
-        say(f"{name}: {CASES[name].__doc__}")
-        try:
-            results[name] = CASES[name](options)
-            results[name]["ratio"] = results[name]["last_s"] / results[name]["bound_s"]
-            say(f"  {results[name]}")
-        except Failure as failure:
-            failed = True
-            say(f"  failed: {failure}")
-    print(f"{options.nodes} nodes, {options.mib} MiB, origin {options.wan} Mbit/s, LAN "
-          f"{options.lan} Mbit/s a node, {os.cpu_count()} cores for all, {options.build}\n")
-    print("| case | last node, s | / bound | WAN bytes / size | source sent / size "
-          "| CPU of all, s | peak RSS, MB |\n| --- | --- | --- | --- | --- | --- | --- |")
-    for name, got in results.items():
-        target = TARGETS[name]
-        failed |= options.check and any(got[key] > most for key, most in target.items())
-        print(f"| {name} | {got['last_s']:.1f} | {cell(got['ratio'], '{:.2f}', target.get('ratio'))}"
-              f" | {cell(got['wan_ratio'], '{:.4f}', target.get('wan_ratio'))}"
-              f" | {cell(got.get('fetcher_uploads'), '{:.2f}')}"
-              f" | {cell(got['cpu_s'], '{:.1f}', target.get('cpu_s'))} | {got['rss_mb']:.0f} |")
+    rows, failed = measure(options)
+    print(f"{options.nodes} nodes, origin {options.wan} Mbit/s, LAN {options.lan} Mbit/s a node, "
+          f"{os.cpu_count()} cores for all, {options.build}\n")
+    print(table(rows))
     if options.json:
-        Path(options.json).write_text(json.dumps(
-            {"options": vars(options), "results": results}, indent=1) + "\n")
-    sys.exit(1 if failed else 0)
+        Path(options.json).write_text(json.dumps({"options": vars(options), "rows": rows},
+                                                 indent=1) + "\n")
+    return 1 if failed or (options.check and any(map(missed, rows))) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
