@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import fuzzers
+
 ROOT = Path(__file__).resolve().parents[2]
 EVERYDAY = re.compile(r"\[[-0-9:. ]+\] \[(?:debug|info)\] ")
 
@@ -110,28 +112,20 @@ def fuzz(tally):
         print("SKIP: fuzz: clang++ is not installed")
         tally.skips.append("fuzz: clang++ is not installed")
         return
-    seconds = os.environ.get("CLARITY_FUZZ_SECONDS", "5")
-    code, text = run(["sh", "-c", "cmake --preset fuzz && cmake --build build/fuzz --target fuzzers"], 1200)
+    seconds = int(os.environ.get("CLARITY_FUZZ_SECONDS", "5"))
+    code, text = run(["sh", "-c", fuzzers.BUILD], 1800)
     if code != 0:
         report("fuzz build", code, text, 0)
         tally.failed.append("fuzz: the fuzzers do not build")
         return
-    corpus = ROOT / "build/fuzz/corpus"
-    corpus.mkdir(exist_ok=True)
-    for golden in (ROOT / "tests/data").glob("*.hex"):
-        (corpus / golden.stem).write_bytes(bytes.fromhex(golden.read_text().strip()))
-    for sample in (ROOT / "deploy/samples/telecom").rglob("*.yml"):
-        (corpus / f"{sample.parent.name}-{sample.name}").write_bytes(sample.read_bytes())
-    for program in sorted((ROOT / "build/fuzz/bin").glob("fuzz_*")):
-        started = time.monotonic()
-        code, text = run([str(program), str(corpus), f"-max_total_time={seconds}", "-max_len=65536",
-                          "-print_final_stats=0", "-verbosity=0", "-rss_limit_mb=2048",
-                          "-artifact_prefix=/tmp/"], 60 + int(seconds))
-        report(program.name, code, text, time.monotonic() - started)
+    for *figures, text in fuzzers.run_all(seconds):
+        print(fuzzers.line_of(*figures), flush=True)
+        name, code = figures[:2]
         if code == 0:
             tally.passed += 1
         else:
-            tally.failed.append(f"{program.name}: a finding, see above")
+            print("\n".join("         " + line for line in text.splitlines()[-60:]), flush=True)
+            tally.failed.append(f"fuzz_{name}: a finding, see above")
 
 
 # Preset → programs that run under it with which cases, and their environment. One case of one thread
