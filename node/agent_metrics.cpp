@@ -64,6 +64,10 @@ std::string Agent::Impl::metrics_text() {
           totals.fetches.whole_fetches);
     gauge("cache_bytes", "Bytes in the artifact cache", totals.cache_bytes);
     gauge("swarm_connections", "Peers connected in the swarm", totals.swarm_connections);
+    for (const auto& [peer, times] : totals.swarm_offenders) {
+        Totals{metrics}("swarm_offences", "Times a peer was caught sending wrong pieces", times,
+                        {{"peer", peer}});
+    }
     network_metrics();
     return metrics.text();
 }

@@ -263,6 +263,7 @@ WorkloadTotals Workloads::totals() const {
     }
     out.cache_bytes = impl_->cache->size_bytes();
     out.swarm_connections = impl_->swarm->connections();
+    out.swarm_offenders = impl_->swarm->offenders();
     out.fetches = impl_->swarm->fetch_totals();
     return out;
 }

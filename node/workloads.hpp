@@ -23,6 +23,7 @@ struct WorkloadTotals {
     std::uint64_t lan_bytes = 0;
     std::uint64_t cache_bytes = 0;
     std::size_t swarm_connections = 0;
+    std::map<std::string, std::uint64_t> swarm_offenders;  ///< by server id: wrong pieces sent
     FetchTotals fetches;
 };
 

@@ -200,6 +200,9 @@ void TorrentSession::Impl::handle_alert(const lt::alert& alert) {
     } else if (const auto* error = lt::alert_cast<lt::torrent_error_alert>(&alert)) {
         trouble(error->torrent_name(),
                 to_error(error->error, fmt::format("torrent {}", error->torrent_name())));
+    } else if (const auto* ban = lt::alert_cast<lt::peer_ban_alert>(&alert)) {
+        const auto digest = digest_of(ban->torrent_name());
+        if (digest) events.on_ban(*digest, ban->endpoint.address().to_string());
     } else if (lt::alert_cast<lt::alerts_dropped_alert>(&alert) != nullptr) {
         log::debug("swarm: libtorrent dropped alerts; the next statistics make up for it");
     } else if (lt::alert_cast<lt::hash_failed_alert>(&alert) != nullptr ||

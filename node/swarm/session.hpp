@@ -46,6 +46,9 @@ struct SessionEvents {
     std::function<void(const Digest&)> on_ready;  ///< added; pieces may be given to it
     /// Disk or torrent trouble; it is stopped until clear_trouble().
     std::function<void(const Digest&, const Error&)> on_trouble;
+    /// The peer at this numeric address sent pieces with wrong hashes; libtorrent talks to it no
+    /// more about this artifact.
+    std::function<void(const Digest&, const std::string& address)> on_ban;
 };
 
 /// The one wrapper around a libtorrent session: TLS peers only, no DHT, no trackers, no peer

@@ -106,7 +106,8 @@ Result<lt::session_params> session_params_for(const SessionSettings& settings) {
     pack.set_int(lt::settings_pack::alert_mask,
                  static_cast<int>(static_cast<std::uint32_t>(
                      lt::alert_category::error | lt::alert_category::status |
-                     lt::alert_category::storage | lt::alert_category::piece_progress)));
+                     lt::alert_category::peer | lt::alert_category::storage |
+                     lt::alert_category::piece_progress)));
     // No extensions: neither peer exchange nor metadata from peers.
     lt::session_params params(std::move(pack), {});
     params.disk_io_constructor = make_disk_io;

@@ -92,6 +92,9 @@ Result<void> Swarm::Impl::start() {
     events.on_trouble = [this](const Digest& sha256, const Error& error) {
         got_trouble(sha256, error);
     };
+    events.on_ban = [this](const Digest& sha256, const std::string& address) {
+        caught(sha256, address);
+    };
     CLARITY_TRY(session_,
                 swarm::TorrentSession::start(loop_, std::move(session), std::move(events)));
     state_worker_ = std::make_unique<swarm::Worker>();
@@ -164,6 +167,7 @@ void Swarm::Impl::tick_second() {
         dial(item);
         if (item.phase == Phase::resting && now >= item.retry_ms) prepare(item);
     }
+    if (!offenders_.empty()) let_in();  // whose time is over
     save_counters();
     if (change_due_) report_change();
 }
@@ -208,12 +212,7 @@ void Swarm::Impl::save_counters() {
 
 void Swarm::Impl::set_peers(std::vector<SwarmPeer> peers) {
     peers_ = std::move(peers);
-    std::vector<std::string> endpoints;
-    for (const auto& peer : peers_) {
-        endpoints.push_back(peer.endpoint);
-        endpoints.insert(endpoints.end(), peer.others.begin(), peer.others.end());
-    }
-    session_->allow(endpoints);
+    let_in();
     for (auto& [sha256, item] : items_) dial(item);
 }
 
@@ -318,6 +317,9 @@ std::vector<FetchClaim> Swarm::claims() const {
 }
 FetchTotals Swarm::fetch_totals() const {
     return impl_->fetch_totals();
+}
+std::map<std::string, std::uint64_t> Swarm::offenders() const {
+    return impl_->offenders();
 }
 std::size_t Swarm::connections() const {
     return impl_->connections();

@@ -38,7 +38,8 @@ struct SwarmSettings {
     std::int64_t fetch_delay_ms = 2000;   ///< election: rank r waits r times this for a claim
     std::int64_t hearing_ms = 3000;       ///< after a start: for the records of all the others
     std::int64_t fetch_stall_ms = 10000;  ///< a fetcher without progress for so long is passed over
-    std::int64_t holder_patience_ms = 30000;  ///< a complete copy at the site that does not arrive
+    std::int64_t holder_patience_ms = 15000;  ///< a complete copy at the site that does not arrive
+    std::uint64_t holder_rate_min_bytes_s = 64 << 10;  ///< slower than this is not arriving
     std::int64_t retry_min_ms = 500;          ///< after a cut connection; doubles, with jitter
     std::int64_t retry_max_ms = 30000;
     std::int64_t error_backoff_min_ms = 15000;  ///< after an error that was reported; doubles
@@ -141,6 +142,9 @@ class Swarm {
     [[nodiscard]] std::vector<Holding> holdings() const;
     [[nodiscard]] std::vector<FetchClaim> claims() const;
     [[nodiscard]] FetchTotals fetch_totals() const;
+    /// Members that sent pieces with wrong hashes, and how often; each is shut out for an hour or
+    /// longer.
+    [[nodiscard]] std::map<std::string, std::uint64_t> offenders() const;
     /// Connected peers, all artifacts together; for metrics.
     [[nodiscard]] std::size_t connections() const;
     /// Where it listens (the settings' port, or the one chosen for port 0).

@@ -76,6 +76,7 @@ bool Swarm::Impl::needed(Item& item) {
     bool holder = false;
     for (const auto& [server, claims] : site_.servers) {
         if (!claims.alive || server == settings_.server_id) continue;
+        if (offenders_.barred(server, swarm_now_ms())) continue;
         const Holding* holding = claims.holding(item.manifest->sha256);
         if (holding != nullptr && holding->complete) holder = true;
     }

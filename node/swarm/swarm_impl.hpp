@@ -9,6 +9,7 @@
 
 #include "node/swarm/counters.hpp"
 #include "node/swarm/fetch.hpp"
+#include "node/swarm/offenders.hpp"
 #include "node/swarm/rate_limiter.hpp"
 #include "node/swarm/session.hpp"
 #include "node/swarm/swarm.hpp"
@@ -41,6 +42,9 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     [[nodiscard]] std::vector<Holding> holdings() const;
     [[nodiscard]] std::vector<FetchClaim> claims() const;
     [[nodiscard]] std::size_t connections() const;
+    [[nodiscard]] std::map<std::string, std::uint64_t> offenders() const {
+        return offenders_.counts();
+    }
     [[nodiscard]] FetchTotals fetch_totals() const;
     [[nodiscard]] std::uint16_t port() const { return session_->port(); }
 
@@ -72,6 +76,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::uint64_t lan_bytes = 0;       ///< of this torrent
         std::size_t peers = 0;
         std::int64_t lan_progress_ms = 0;
+        std::uint64_t lan_progress_bytes = 0;  ///< lan_bytes then
         std::int64_t holder_since_ms = -1;  ///< an alive peer has it whole since then
         std::int64_t dialled_ms = 0;
         std::int64_t lonely_since_ms = -1;  ///< fewer connections than neighbours since then
@@ -100,6 +105,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     std::vector<SwarmPeer> peers_;
     SiteClaims site_;
     bool site_known_ = false;
+    swarm::Offenders offenders_;
     std::int64_t started_ms_ = swarm_now_ms();
     RepositorySet repositories_;
     bool fetching_allowed_ = true;
@@ -142,6 +148,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void offer_complete(Item& item, const std::string& path);
     void got_piece(const Digest& sha256, std::uint32_t piece);
     void got_stats(const Digest& sha256, const swarm::TorrentStats& stats);
+    void note_lan_progress(Item& item);
     void got_trouble(const Digest& sha256, const Error& error);
     void mark_pieces(Item& item);
     void finish(Item& item);
@@ -151,6 +158,10 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void dial(Item& item);
     [[nodiscard]] std::vector<std::pair<const SwarmPeer*, bool>> links_for(const Item& item) const;
     [[nodiscard]] std::vector<std::string> endpoints_for(const Item& item, bool all) const;
+
+    // swarm_offenders.cpp: who sent wrong pieces
+    void caught(const Digest& sha256, const std::string& address);
+    void let_in();
 
     // swarm_fetch.cpp: who pulls from the origin
     void elect(Item& item);

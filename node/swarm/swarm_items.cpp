@@ -120,7 +120,7 @@ void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
 void Swarm::Impl::remove_torrent(Item& item) {
     session_->remove(item.manifest->sha256);
     item.lan_base_bytes += item.lan_bytes;
-    item.lan_bytes = 0;
+    item.lan_bytes = item.lan_progress_bytes = 0;
     item.peers = 0;
 }
 
@@ -149,7 +149,7 @@ void Swarm::Impl::got_stats(const Digest& sha256, const swarm::TorrentStats& sta
     item->peers = stats.peers;
     if (stats.received_bytes != item->lan_bytes) {
         item->lan_bytes = stats.received_bytes;
-        item->lan_progress_ms = swarm_now_ms();
+        note_lan_progress(*item);
         changed(false);
     }
     // Makes up for alerts that libtorrent dropped.
@@ -157,6 +157,16 @@ void Swarm::Impl::got_stats(const Digest& sha256, const swarm::TorrentStats& sta
     for (std::uint32_t i = 0; i < stats.own.size(); ++i) {
         if (stats.own[i]) got_piece(sha256, i);
     }
+}
+
+/// A holder that trickles is none: only a rate that is worth waiting for counts.
+void Swarm::Impl::note_lan_progress(Item& item) {
+    const auto now = swarm_now_ms();
+    const auto since_ms = static_cast<std::uint64_t>(now - item.lan_progress_ms);
+    const auto fresh = item.lan_bytes - std::min(item.lan_bytes, item.lan_progress_bytes);
+    if (fresh * 1000 < settings_.holder_rate_min_bytes_s * since_ms) return;
+    item.lan_progress_ms = now;
+    item.lan_progress_bytes = item.lan_bytes;
 }
 
 void Swarm::Impl::got_trouble(const Digest& sha256, const Error& error) {
@@ -281,6 +291,7 @@ std::vector<std::pair<const SwarmPeer*, bool>> Swarm::Impl::links_for(const Item
     std::map<std::string, const SwarmPeer*> by_id;
     for (const auto& peer : peers_) {
         if (!peer.alive || peer.server_id == settings_.server_id) continue;
+        if (offenders_.barred(peer.server_id, swarm_now_ms())) continue;
         const auto found = site_.servers.find(peer.server_id);
         if (found == site_.servers.end()) continue;  // no record yet: it will come
         const auto* holding = found->second.holding(sha256);

@@ -24,7 +24,7 @@ LIBRARIES = {
     r"<restinio/": ["protocol/http/"],
     r"<zmq": ["protocol/wire/", "tests/protocol/wire/"],
     r"<rocksdb/": ["storage/"],
-    r"<libtorrent/": ["node/swarm/"],
+    r"<libtorrent/": ["node/swarm/", "tests/node/swarm/"],
     r"<lxc/": ["node/drivers/"],
     r"<sdbus-c\+\+/": ["node/drivers/"],
     r"<archive": ["node/drivers/"],

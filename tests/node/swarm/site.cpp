@@ -125,8 +125,14 @@ void Site::want_everywhere(const Manifest& manifest) {
     }
 }
 
+void Site::add_peer(SwarmPeer peer, ServerClaims claims) {
+    last_[peer.server_id] = std::move(claims);
+    others_.push_back(std::move(peer));
+    tell_peers();
+}
+
 void Site::tell_peers() {
-    std::vector<SwarmPeer> peers;
+    std::vector<SwarmPeer> peers = others_;
     for (const auto& node : nodes) {
         if (!node->swarm) continue;
         peers.push_back({node->id, node->id,
@@ -145,6 +151,8 @@ void Site::share() {
         if (!node->swarm) continue;
         claims.holdings = node->swarm->holdings();
         claims.claims = node->swarm->claims();
+        claims.passes = node->swarm->passes();
+        claims.wan_rate_bytes_s = node->swarm->wan_rate_bytes_s();
     }
     for (const auto& node : nodes) {
         if (node->swarm && node->reachable) node->swarm->set_site({last_});

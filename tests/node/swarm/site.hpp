@@ -63,6 +63,8 @@ class Site {
     /// Writes `bytes` to the origin's file "artifact" and makes its manifest.
     [[nodiscard]] clarity::Manifest publish(const Origin& origin, const std::string& bytes,
                                             std::uint32_t piece_size_bytes = 128U << 10);
+    /// A member that is none of ours: let in and dialled by all.
+    void add_peer(clarity::SwarmPeer peer, clarity::ServerClaims claims);
     void want_everywhere(const clarity::Manifest& manifest);
 
     /// Runs the loop until it holds; false when it does not within the time.
@@ -89,6 +91,7 @@ class Site {
   private:
     std::chrono::steady_clock::time_point shared_{};
     std::map<std::string, clarity::ServerClaims> last_;
+    std::vector<clarity::SwarmPeer> others_;
     void turn();
     void share();
     void tell_peers();
