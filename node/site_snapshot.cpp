@@ -52,6 +52,8 @@ SiteClaims site_claims(const SiteSnapshot& site) {
         if (record != nullptr) {
             claims.holdings = record->holdings;
             claims.claims = record->claims;
+            claims.passes = record->passes;
+            if (record->wan) claims.wan_rate_bytes_s = record->wan->rate_bytes_s;
         }
     }
     return out;

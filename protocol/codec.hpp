@@ -19,7 +19,8 @@ namespace clarity::codec {
 ///     }
 ///
 /// The encoder writes in listed order. The decoder ignores unknown keys, refuses a missing one
-/// (unless listed as `optional`), a wrong type, duplicate keys, and anything over the caps.
+/// (unless listed as `optional` or `sparse`), a wrong type, duplicate keys, and anything over the
+/// caps.
 inline constexpr std::size_t document_max_bytes = 16U << 20;
 inline constexpr std::size_t array_max = 1U << 16;
 inline constexpr std::size_t map_max = 4096;
@@ -66,6 +67,15 @@ class Encoder {
         value(key, v);
     }
     void optional_bin(const char* key, Bytes& v) { bin(key, v); }
+    /// Listed as `sparse`: written only where there is something.
+    template <class T>
+    void sparse(const char* key, std::optional<T>& v) {
+        if (v) value(key, *v);
+    }
+    template <class T>
+    void sparse(const char* key, std::vector<T>& v) {
+        if (!v.empty()) value(key, v);
+    }
     /// A list of byte strings (put(std::vector<std::string>) writes text).
     void bins(const char* key, std::vector<Bytes>& v) {
         open(key);
@@ -156,6 +166,10 @@ class Decoder {
     }
     void optional_bin(const char* key, Bytes& v) {
         if (const auto* object = find(key)) read_bin(key, *object, v);
+    }
+    template <class T>
+    void sparse(const char* key, T& v) {
+        optional(key, v);
     }
     void bins(const char* key, std::vector<Bytes>& v) {
         const auto* object = find(key);

@@ -17,6 +17,13 @@ namespace clarity::election {
 /// records. `delay` must exceed what a plan and a claim take to spread (measured: 2 s gives a
 /// second fetcher in 0.03 % of cases at 200 nodes and 5 % loss, 1 s in 27 %).
 ///
+/// Who cannot fetch, or would rather not, says so ("passes"), and is left out of the ranking: the
+/// next one starts as soon as that record has reached it, without any delay of rank. A pass is
+/// hard (may not: paused, out of hours, over its budget, disk full, no access) or soft (would when
+/// nobody else does: origin out of its reach, slow, busy with another artifact). When all pass
+/// softly they are ranked as ever, so that a site whose WAN is cut goes on trying. Who ends a pass
+/// waits one delay more: somebody's claim may be on its way.
+///
 /// Rationale: no votes and no leases, because a site may be partitioned for months: each side then
 /// elects its own fetcher, and when they meet the one of lower rank stops. A double fetch costs
 /// bytes, never correctness.
@@ -44,14 +51,30 @@ struct Claim {
     auto operator<=>(const Claim&) const = default;
 };
 
+/// Whether a node leaves an artifact to others.
+enum class Pass { none, soft, hard };
+
+/// Is a fetcher so slow that it had better pass? `rate_bytes_s`: its mean over slow_window_ms;
+/// `successor_bytes_s`: the best that the next in rank has measured, 0 = never; `passed`: how many
+/// others have passed for that reason. A factor of eight is more than what two measurements of one
+/// link differ by; two turns are enough to see that it is the link and not the node.
+[[nodiscard]] bool too_slow(std::uint64_t rate_bytes_s, std::uint64_t successor_bytes_s,
+                            std::size_t passed);
+inline constexpr std::int64_t slow_window_ms = 30000;
+inline constexpr std::uint64_t slow_factor = 8;
+inline constexpr std::size_t slow_turns_max = 2;
+/// What a node is held able to do that has measured nothing yet.
+inline constexpr std::uint64_t unmeasured_bytes_s = 128U << 10;
+
 /// The site at one moment, seen from this node.
 struct View {
     std::vector<std::string> alive;       ///< candidates held alive, without this node
     std::map<std::string, Claim> claims;  ///< others' claims on this artifact, of alive servers
-    std::set<std::string> bases;     ///< who holds another version of it whole, this node included
-    bool able = true;                ///< this node has access to an origin and may use it now
-    bool needed = true;              ///< pieces are missing that nobody at the site can give
-    std::uint64_t own_progress = 0;  ///< bytes this node's own fetch has received
+    std::set<std::string> bases;  ///< who holds another version of it whole, this node included
+    std::map<std::string, Pass> passes;  ///< of `alive` and this node; who is not named: none
+    bool able = true;                    ///< this node could start now; else it soon says why not
+    bool needed = true;                  ///< pieces are missing that nobody at the site can give
+    std::uint64_t own_progress = 0;      ///< bytes this node's own fetch has received
 };
 
 enum class Decision {
@@ -74,8 +97,12 @@ class Election {
     void stand_back(std::int64_t now_ms, std::int64_t for_ms);
 
     [[nodiscard]] bool fetching() const { return fetching_; }
+    /// Until then step() answers `wait`: after a stall, or as stand_back() said.
+    [[nodiscard]] std::int64_t back_until_ms() const { return back_until_ms_; }
     /// This node's rank in the last view; 0 = first.
     [[nodiscard]] std::size_t own_rank() const { return own_rank_; }
+    /// Who would go on if this node did not; empty = nobody. Those that pass do not count.
+    [[nodiscard]] std::string successor(std::int64_t now_ms, const View& view) const;
 
   private:
     struct Seen {
@@ -87,7 +114,9 @@ class Election {
     Digest artifact_;
     std::string self_;
     bool fetching_ = false;
-    bool waiting_ = false;  ///< waiting_since_ms_ holds
+    bool waiting_ = false;      ///< waiting_since_ms_ holds
+    bool passed_ = false;       ///< as of the last step
+    std::int64_t hold_ms_ = 0;  ///< on top of the delay of rank, after a pass
     std::int64_t waiting_since_ms_ = 0;
     std::int64_t back_until_ms_ = 0;
     std::uint64_t own_progress_ = 0;
@@ -97,6 +126,9 @@ class Election {
 
     void observe(std::int64_t now_ms, const View& view);
     [[nodiscard]] bool moving(const Seen& seen, std::int64_t now_ms) const;
+    [[nodiscard]] Pass own_pass(const View& view) const;
+    [[nodiscard]] std::vector<std::string> standing(std::int64_t now_ms, const View& view,
+                                                    Pass level) const;
     [[nodiscard]] std::vector<std::string> standing(std::int64_t now_ms, const View& view) const;
     [[nodiscard]] bool must_stop(std::int64_t now_ms, const View& view) const;
 };

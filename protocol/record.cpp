@@ -39,6 +39,12 @@ void fields(A& a, ServiceStatus& s) {
     a.optional("drift", s.drift);
 }
 template <class A>
+void fields(A& a, WanParts& w) {
+    a.value("resumed", w.resumed);
+    a.value("duplicate", w.duplicate);
+    a.value("repaired", w.repaired);
+}
+template <class A>
 void fields(A& a, Holding& h) {
     a.value("sha256", h.sha256);
     a.text("artifact", h.artifact);
@@ -50,6 +56,7 @@ void fields(A& a, Holding& h) {
     a.value("wan", h.wan_bytes);
     a.value("lan", h.lan_bytes);
     a.optional("error", h.error);
+    a.sparse("by", h.wan_parts);
 }
 template <class A>
 void fields(A& a, FetchClaim& c) {
@@ -57,6 +64,21 @@ void fields(A& a, FetchClaim& c) {
     a.value("since", c.since_unix_ms);
     a.value("fetched", c.pieces_fetched);
     a.value("rate", c.rate_bytes_s);
+}
+template <class A>
+void fields(A& a, FetchPass& p) {
+    a.value("sha256", p.sha256);
+    a.text("reason", p.reason);
+    a.optional("willing", p.willing);
+    a.optional("until", p.until_unix_ms);
+}
+template <class A>
+void fields(A& a, WanReport& w) {
+    a.text("state", w.state);
+    a.optional("until", w.until_unix_ms);
+    a.optional("spent", w.spent_bytes);
+    a.optional("budget", w.budget_bytes);
+    a.optional("rate", w.rate_bytes_s);
 }
 template <class A>
 void fields(A& a, Refusal& r) {
@@ -93,6 +115,10 @@ void fields(A& a, Record& r) {
     a.optional("notices", r.notices);
     a.optional("mesh", r.endpoints.mesh);
     a.optional("swarm", r.endpoints.swarm);
+    a.sparse("passes", r.passes);
+    a.sparse("wan", r.wan);
+    a.sparse("kept", r.kept);
+    a.sparse("pinned", r.pinned);
 }
 template <class A>
 void fields(A& a, RecordHead& h) {

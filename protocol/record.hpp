@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,14 @@ struct ServiceStatus {
     std::vector<std::string> drift;
 };
 
+/// Of the bytes that a node pulled from an origin, those that were not a first pull.
+struct WanParts {
+    std::uint64_t resumed = 0;    ///< by a fetch that went on after an interruption
+    std::uint64_t duplicate = 0;  ///< the site had them already, or they had to be thrown away
+    std::uint64_t repaired = 0;   ///< came wrong, or mend a copy that had been whole
+    bool operator==(const WanParts&) const = default;
+};
+
 /// What a node holds of one artifact, and what moving it cost.
 struct Holding {
     Digest sha256;
@@ -40,6 +49,7 @@ struct Holding {
     std::uint64_t wan_bytes = 0;  ///< pulled by this node from the origin
     std::uint64_t lan_bytes = 0;  ///< received by this node from peers
     std::string error;            ///< last thing that went wrong: artifact, piece, repository
+    std::optional<WanParts> wan_parts = {};  ///< of wan_bytes; absent = all of it was a first pull
 };
 
 /// "I fetch this artifact from its origin for the site."
@@ -48,6 +58,24 @@ struct FetchClaim {
     std::int64_t since_unix_ms = 0;
     std::uint32_t pieces_fetched = 0;
     std::uint64_t rate_bytes_s = 0;
+};
+
+/// "I want this artifact but do not fetch it from its origin: let the next in rank."
+struct FetchPass {
+    Digest sha256;
+    std::string reason;              ///< for people: "its WAN is paused by an operator"
+    bool willing = false;            ///< would fetch all the same when nobody else does
+    std::int64_t until_unix_ms = 0;  ///< 0 = not known
+};
+
+/// How a node stands to its WAN. Absent in a record = no limits, and nothing measured yet.
+struct WanReport {
+    std::string state = "open";      ///< open | paused | closed (out of hours) | spent (budget)
+    std::int64_t until_unix_ms = 0;  ///< of a state that is not open; 0 = until somebody acts
+    std::uint64_t spent_bytes = 0;   ///< since local midnight
+    std::uint64_t budget_bytes = 0;  ///< a day; 0 = none
+    std::uint64_t rate_bytes_s = 0;  ///< best over ten seconds of one pull; 0 = not measured
+    bool operator==(const WanReport&) const = default;
 };
 
 /// A document this node refused, so that status shows it.
@@ -94,6 +122,11 @@ struct Record {
     std::vector<Refusal> refusals;
     std::vector<std::string> notices;  ///< lines for an operator: "no Docker engine on this host"
     Endpoints endpoints;               ///< absent in records of older versions
+    /// Marks (protocol/artifact_marks.hpp) of whole copies in the cache beside the holdings.
+    std::vector<std::uint64_t> kept = {};
+    std::vector<std::uint64_t> pinned = {};  ///< marks of what this server needs, here or not
+    std::vector<FetchPass> passes = {};
+    std::optional<WanReport> wan = {};
 
     [[nodiscard]] Bytes encode() const;
     [[nodiscard]] static Result<Record> decode(std::string_view payload);

@@ -1,5 +1,6 @@
 #include "protocol/status.hpp"
 
+#include <algorithm>
 #include <ctime>
 #include <map>
 
@@ -19,6 +20,14 @@ std::string utc_time(std::int64_t unix_ms) {
 Json seconds(std::int64_t ms) {
     if (ms < 0) return nullptr;
     return static_cast<double>(ms / 100) / 10.0;
+}
+
+Json wan_json(const WanReport& wan) {
+    return Json{{"state", wan.state},
+                {"until", utc_time(wan.until_unix_ms)},
+                {"spent_bytes", wan.spent_bytes},
+                {"budget_bytes", wan.budget_bytes},
+                {"rate_bytes_s", wan.rate_bytes_s}};
 }
 
 Json service_json(const ServiceStatus& service) {
@@ -41,6 +50,7 @@ Json server_json(const ServerView& server, const std::string& answered_by) {
     std::uint64_t roster_epoch = 0;
     bool settled = false;
     bool failed = false;
+    const bool told = server.record && server.record->wan;
     if (server.record) {
         plan_seq = server.record->plan_seq;
         roster_epoch = server.record->roster_epoch;
@@ -77,7 +87,21 @@ Json server_json(const ServerView& server, const std::string& answered_by) {
                 {"agent_version", server.record ? server.record->agent_version : ""},
                 {"services", services},
                 {"refusals", refusals},
-                {"notices", notices}};
+                {"notices", notices},
+                {"wan", wan_json(told ? *server.record->wan : WanReport{})}};
+}
+
+/// By why they came; what no holder tells of was a first pull.
+void add_wan(Json& json, const Holding& held) {
+    const auto parts = held.wan_parts.value_or(WanParts{});
+    const auto rest = parts.resumed + parts.duplicate + parts.repaired;
+    const auto add = [&](const char* key, std::uint64_t bytes) {
+        json[key] = json[key].get<std::uint64_t>() + bytes;
+    };
+    add("first", held.wan_bytes - std::min(held.wan_bytes, rest));
+    add("resumed", parts.resumed);
+    add("duplicate", parts.duplicate);
+    add("repaired", parts.repaired);
 }
 
 /// One line per artifact, gathered from every server's holdings and claims.
@@ -89,19 +113,23 @@ Json artifacts_json(const SiteView& view) {
             auto [at, fresh] = found.try_emplace(held.sha256);
             Json& json = at->second;
             if (fresh) {
-                json = Json{{"artifact", held.artifact},
-                            {"version", held.version},
-                            {"sha256", held.sha256.hex()},
-                            {"size_bytes", held.size_bytes},
-                            {"holders", Json::array()},
-                            {"fetcher", nullptr},
-                            {"wan_bytes", 0U},
-                            {"lan_bytes", 0U},
-                            {"progress", Json::object()},
-                            {"errors", Json::array()}};
+                json = Json{
+                    {"artifact", held.artifact},
+                    {"version", held.version},
+                    {"sha256", held.sha256.hex()},
+                    {"size_bytes", held.size_bytes},
+                    {"holders", Json::array()},
+                    {"fetcher", nullptr},
+                    {"wan_bytes", 0U},
+                    {"wan", {{"first", 0U}, {"resumed", 0U}, {"duplicate", 0U}, {"repaired", 0U}}},
+                    {"lan_bytes", 0U},
+                    {"passing", Json::object()},
+                    {"progress", Json::object()},
+                    {"errors", Json::array()}};
             }
             if (held.complete) json["holders"].push_back(server.member.hostname);
             json["wan_bytes"] = json["wan_bytes"].get<std::uint64_t>() + held.wan_bytes;
+            add_wan(json["wan"], held);
             json["lan_bytes"] = json["lan_bytes"].get<std::uint64_t>() + held.lan_bytes;
             json["progress"][server.member.hostname] =
                 held.pieces == 0 ? 0.0 : static_cast<double>(held.pieces_have) / held.pieces;
@@ -115,6 +143,12 @@ Json artifacts_json(const SiteView& view) {
         for (const auto& claim : server.record->claims) {
             const auto at = found.find(claim.sha256);
             if (at != found.end()) at->second["fetcher"] = server.member.hostname;
+        }
+        for (const auto& pass : server.record->passes) {
+            const auto at = found.find(pass.sha256);
+            if (at == found.end()) continue;
+            at->second["passing"][server.member.hostname] =
+                Json{{"reason", pass.reason}, {"until", utc_time(pass.until_unix_ms)}};
         }
     }
     Json out = Json::array();

@@ -18,9 +18,13 @@ ChunkPull::ChunkPull(Input input)
     : in_(std::move(input)),
       builder_(in_.manifest, in_.layout, in_.local, in_.landing, in_.counters) {}
 
+ChunkPull::~ChunkPull() {
+    for (const auto& [unit, bytes] : partial_) in_.counters->spare(bytes.size());
+}
+
 Result<void> ChunkPull::run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
-        if (!in_.landing.refresh(0)) {
+        if (in_.limiter->used_up() || !in_.landing.refresh(0)) {
             if (!pause_us(poll_us, stop)) break;
             continue;
         }
@@ -43,7 +47,10 @@ Result<void> ChunkPull::run(const std::stop_token& stop) {
 bool ChunkPull::plan_round() {
     builder_.plan();
     auto wanted = builder_.missing_units();
-    std::erase_if(partial_, [&](const auto& each) { return !wanted[each.first]; });
+    std::erase_if(partial_, [&](const auto& each) {
+        if (!wanted[each.first]) in_.counters->spare(each.second.size());
+        return !wanted[each.first];
+    });
     for (const auto unit : postponed_) wanted[unit] = false;
     // A server without ranges sends everything in between as well.
     const auto gap_max = in_.origins.ranges_ignored() ? std::numeric_limits<std::uint64_t>::max()
@@ -85,13 +92,15 @@ Result<void> ChunkPull::run_round(const std::stop_token& stop) {
     in_.on_warning(*failure_);
     auto verdict = in_.origins.failed(*failure_);
     if (verdict.error) return tl::unexpected<Error>(std::move(*verdict.error));
+    if (verdict.out_of_reach) in_.on_out_of_reach(*failure_);
+    if (in_.counters->pieces > 0) in_.counters->resuming = true;
     log::debug("swarm: {}; again in {} ms", failure_->message, verdict.wait_ms);
     (void)pause_us(verdict.wait_ms * 1000, stop);
     return {};
 }
 
 bool ChunkPull::over() const {
-    return failure_ || fatal_ || in_.origins.spoilt();
+    return failure_ || fatal_ || in_.origins.spoilt() || in_.limiter->used_up();
 }
 
 void ChunkPull::fail_round(Error error) {
@@ -134,7 +143,10 @@ std::optional<delta::Range> ChunkPull::next_range(const std::stop_token& stop) {
 
 Bytes ChunkPull::take_partial(std::uint32_t unit, std::size_t source) {
     const std::lock_guard lock(mutex_);
-    if (source != partial_source_) partial_.clear();  // bytes of a chunk come from one source
+    if (source != partial_source_) {  // bytes of a chunk come from one source
+        for (const auto& [other, bytes] : partial_) in_.counters->spare(bytes.size());
+        partial_.clear();
+    }
     partial_source_ = source;
     const auto at = partial_.find(unit);
     if (at == partial_.end()) return {};
@@ -157,13 +169,24 @@ struct ChunkPull::Reader {
         auto& in = pull.in_;
         in.origins.bytes_came();
         if (!pause_us(in.limiter->take_us(part.size(), steady_us()), stop)) return false;
+        if (!absorb(part)) return false;
+        ended = in.limiter->used_up();
+        return !ended;
+    }
+
+    /// False when this request is to end.
+    bool absorb(std::string_view part) {
+        auto& in = pull.in_;
         while (!part.empty() && unit < end) {
             const std::size_t whole = in.layout.units[unit].length;
             const auto some = part.substr(0, whole - bytes.size());
             bytes.append(some);
             part.remove_prefix(some.size());
             if (bytes.size() < whole) return true;
-            if (auto taken = pull.take_unit(unit, bytes); !taken) {
+            const bool needed = pull.builder_.is_needed(unit);
+            auto taken = needed ? pull.take_unit(unit, bytes) : Result<void>();
+            pull.count_unit(unit, needed, taken.has_value());
+            if (!taken) {
                 if (taken.error().code != Errc::invalid) {
                     const std::lock_guard lock(pull.mutex_);
                     pull.fatal_ = std::move(taken).error();
@@ -215,6 +238,8 @@ void ChunkPull::read_range(const delta::Range& range, const std::stop_token& sto
     request.skip_max_bytes = in_.origins.ranges_ignored() ? in_.layout.file_bytes : 0;
     request.retries_max = 0;  // retried here, where claims and progress are known
     request.wan_counter = &in_.counters->wan_bytes;
+    request.spare_counter = &in_.counters->duplicate_bytes;
+    request.stall_s = in_.origins.stall_s();
     request.stop = stop;
     auto outcome = reading.repository->read(request, [&](std::string_view bytes) {
         if (request.offset > 0) prove_ranges();
@@ -228,6 +253,7 @@ void ChunkPull::read_range(const delta::Range& range, const std::stop_token& sto
     if (!reader.bytes.empty() && reader.unit < reader.end) {
         const std::lock_guard lock(mutex_);
         if (reading.source == partial_source_) partial_[reader.unit] = std::move(reader.bytes);
+        else in_.counters->spare(reader.bytes.size());
     }
     if (reader.ended) return;
     fail_round(Error(outcome.error()).within(in_.manifest->artifact + "@" + in_.manifest->version));
@@ -239,8 +265,14 @@ void ChunkPull::prove_ranges() {
     turned_.notify_all();
 }
 
+void ChunkPull::count_unit(std::uint32_t unit, bool needed, bool right) {
+    const auto bytes = in_.layout.units[unit].length;
+    if (!needed) in_.counters->spare(bytes);
+    else if (right) in_.counters->came(bytes);
+    else in_.counters->wrong(bytes);
+}
+
 Result<void> ChunkPull::take_unit(std::uint32_t unit, std::string_view bytes) {
-    if (!builder_.is_needed(unit)) return {};
     const auto& which = in_.layout.units[unit];
     Bytes unpacked;
     if (in_.layout.compressed) {

@@ -35,8 +35,12 @@ class ChunkPull {
         std::shared_ptr<FetchCounters> counters;
         std::shared_ptr<RateLimiter> limiter;
         std::function<void(const Error&)> on_warning;  ///< any of the threads
+        std::function<void(const Error&)> on_out_of_reach;
     };
     explicit ChunkPull(Input input);
+    ~ChunkPull();  ///< counts what is left over
+    ChunkPull(const ChunkPull&) = delete;
+    ChunkPull& operator=(const ChunkPull&) = delete;
 
     [[nodiscard]] Result<void> run(const std::stop_token& stop);
 
@@ -66,6 +70,7 @@ class ChunkPull {
     void refuse_unit(std::uint32_t unit, const Origins::Reading& reading, const Error& error);
     void fail_round(Error error);
     void prove_ranges();
+    void count_unit(std::uint32_t unit, bool needed, bool right);
     [[nodiscard]] bool over() const;  ///< the round is to end; mutex_ held
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "protocol/bytes.hpp"
+#include "protocol/record.hpp"
 
 namespace clarity::swarm {
 
@@ -12,6 +13,8 @@ namespace clarity::swarm {
 struct ByteCounts {
     std::uint64_t wan_bytes = 0;
     std::uint64_t lan_bytes = 0;
+    WanParts wan_parts = {};  ///< of wan_bytes
+    bool whole = false;       ///< all of it was here, once
     bool operator==(const ByteCounts&) const = default;
 };
 using CountsByArtifact = std::map<Digest, ByteCounts>;

@@ -30,9 +30,18 @@ void Fetch::run(const std::stop_token& stop) {
     auto result = origins_.open(in_.sources);
     if (result) {
         await_peers(stop);
+        (void)landing_.refresh(0);
+        in_.counters->resuming = in_.counters->wan_bytes > 0 || landing_.any_at_site();
         result = pull(stop);
+        drop_partial();
     }
     hooks_.on_end(result);
+}
+
+/// Bytes of a piece that are of no use any more.
+void Fetch::drop_partial() {
+    in_.counters->spare(partial_.size());
+    partial_.clear();
 }
 
 /// A successor first meets those who hold pieces, or it would pull them again.
@@ -72,8 +81,14 @@ Result<void> Fetch::pull(const std::stop_token& stop) {
     hooks_.on_plan(plan);
     if (!plan.delta) return pull_whole(stop);
     ChunkPull chunks({in_.manifest, *layout, local, landing_, origins_, in_.settings, in_.counters,
-                      in_.limiter, hooks_.on_warning});
+                      in_.limiter, hooks_.on_warning, hooks_.on_out_of_reach});
     return chunks.run(stop);
+}
+
+std::optional<PieceRun> Fetch::next() const {
+    const auto site = landing_.site();
+    const auto choose = origins_.ranges_ignored() ? whole_run : next_run;
+    return choose(site.own, site.held, landing_.in_flight(), postponed_);
 }
 
 Result<void> Fetch::pull_whole(const std::stop_token& stop) {
@@ -83,12 +98,10 @@ Result<void> Fetch::pull_whole(const std::stop_token& stop) {
             continue;
         }
         if (landing_.complete()) return {};
-        const auto site = landing_.site();
-        const auto in_flight = landing_.in_flight();
-        const auto run = next_run(site.own, site.held, in_flight, postponed_);
+        const auto run = in_.limiter->used_up() ? std::nullopt : next();
         if (!run) {
             // All the rest is at peers or on its way, or came wrong and has its next chance now.
-            if (in_flight.empty()) postponed_.clear();
+            if (landing_.in_flight().empty()) postponed_.clear();
             if (!pause_us(poll_ms * 1000, stop)) break;
             continue;
         }
@@ -112,6 +125,13 @@ struct Fetch::Reader {
     bool take(std::string_view bytes) {
         fetch.origins_.bytes_came();
         if (!pause_us(fetch.in_.limiter->take_us(bytes.size(), steady_us()), stop)) return false;
+        if (!absorb(bytes)) return false;
+        ended = fetch.in_.limiter->used_up();
+        return !ended;
+    }
+
+    /// False when this request is to end.
+    bool absorb(std::string_view bytes) {
         while (!bytes.empty() && piece < run.end) {
             const std::size_t whole = fetch.in_.manifest->piece_length(piece);
             const auto part = bytes.substr(0, whole - fetch.partial_.size());
@@ -132,14 +152,16 @@ struct Fetch::Reader {
         ended = fetch.origins_.spoilt() || !fetch.origins_.is_current(reading.source);
         fetch.landing_.await_disk(stop);
         if (piece >= run.end || ended) return !ended;
-        ended = fetch.landing_.refresh(site_age_max_ms) && fetch.landing_.at_site(piece);
+        const bool fresh = fetch.landing_.refresh(site_age_max_ms);
+        if (fetch.origins_.ranges_ignored()) ended = fresh && !fetch.next();
+        else ended = fresh && fetch.landing_.at_site(piece);
         return !ended && !stop.stop_requested();
     }
 };
 
 Result<void> Fetch::read_run(const PieceRun& run, const std::stop_token& stop) {
     const Manifest& manifest = *in_.manifest;
-    if (partial_piece_ != run.begin) partial_.clear();
+    if (partial_piece_ != run.begin) drop_partial();
     partial_piece_ = run.begin;
     const std::uint64_t piece_size = manifest.piece_size_bytes;
     const auto reading = origins_.current();
@@ -153,6 +175,8 @@ Result<void> Fetch::read_run(const PieceRun& run, const std::stop_token& stop) {
     request.skip_max_bytes = origins_.ranges_ignored() ? manifest.size_bytes : 0;
     request.retries_max = 0;  // retried here, where claims and progress are known
     request.wan_counter = &in_.counters->wan_bytes;
+    request.spare_counter = &in_.counters->duplicate_bytes;
+    request.stall_s = origins_.stall_s();
     request.stop = stop;
     Reader reader{*this, reading, run, stop, run.begin};
     auto outcome = reading.repository->read(
@@ -168,7 +192,13 @@ Result<void> Fetch::read_run(const PieceRun& run, const std::stop_token& stop) {
 /// What is wrong is never offered: it goes nowhere. The rest is fetched first, then it is asked
 /// for again.
 void Fetch::take_piece(std::uint32_t piece, const Origins::Reading& reading) {
-    if (landing_.put(piece, partial_)) return;
+    const bool lacked = landing_.lacks(piece);
+    if (landing_.put(piece, partial_)) {
+        if (lacked) in_.counters->came(partial_.size());
+        else in_.counters->spare(partial_.size());
+        return;
+    }
+    in_.counters->wrong(partial_.size());
     postponed_.insert(piece);
     hooks_.on_warning(origins_.blame(reading, fmt::format("piece {}", piece)));
 }
@@ -176,14 +206,19 @@ void Fetch::take_piece(std::uint32_t piece, const Origins::Reading& reading) {
 /// Waits, or changes the source; an error when there is nothing left to try.
 Result<void> Fetch::after_failure(const Error& error, const std::stop_token& stop) {
     if (error.code == Errc::unavailable && !origins_.ranges_ignored()) {
-        origins_.set_ranges_ignored();  // the server sends all from the start: then that, and skip
+        // The server sends all from the start: another one, or that, and skip.
+        const auto source = origins_.current().source;
+        origins_.set_ranges_ignored();
+        if (!origins_.is_current(source)) drop_partial();
         return {};
     }
     hooks_.on_warning(error);
     const auto source = origins_.current().source;
     auto verdict = origins_.failed(error);
     if (verdict.error) return tl::unexpected<Error>(std::move(*verdict.error));
-    if (!origins_.is_current(source)) partial_.clear();  // a piece comes from one source
+    if (verdict.out_of_reach) hooks_.on_out_of_reach(error);
+    if (in_.counters->pieces > 0) in_.counters->resuming = true;
+    if (!origins_.is_current(source)) drop_partial();  // a piece comes from one source
     log::debug("swarm: {}; again in {} ms", error.message, verdict.wait_ms);
     (void)pause_us(verdict.wait_ms * 1000, stop);
     return {};

@@ -17,15 +17,18 @@ namespace clarity::swarm {
 
 /// Called on the fetch's threads: must only post.
 struct FetchHooks {
-    std::function<void(const FetchPlan&)> on_plan;    ///< before the first byte
-    std::function<void(const Error&)> on_warning;     ///< it goes on; for status
+    std::function<void(const FetchPlan&)> on_plan;  ///< before the first byte
+    std::function<void(const Error&)> on_warning;   ///< it goes on; for status
+    /// No repository answers from here: it goes on trying, but another server may do better.
+    std::function<void(const Error&)> on_out_of_reach;
     std::function<void(const Result<void>&)> on_end;  ///< the last call; cancelled when stopped
 };
 
 /// Pulls what the site lacks of one artifact from an origin, in a thread of its own, each piece
 /// checked against the manifest before it is handed to the torrent, which offers it to the peers
-/// at once. What a peer holds is left to the swarm. A cut connection is taken up at the very byte.
-/// Ends when every piece is here.
+/// at once. What a peer holds is left to the swarm. A cut connection is taken up at the very byte;
+/// a server that ignores ranges is read through once. Ends when every piece is here. Waits while
+/// the day's budget is used up, until it is stopped.
 ///
 /// Two ways: chunk by chunk (ChunkPull), where other versions are here or the file is stored
 /// compressed; else runs of missing pieces in order, each as one request.
@@ -65,6 +68,8 @@ class Fetch {
 
     void run(const std::stop_token& stop);
     void await_peers(const std::stop_token& stop);
+    void drop_partial();
+    [[nodiscard]] std::optional<PieceRun> next() const;
     [[nodiscard]] Result<void> pull(const std::stop_token& stop);
     [[nodiscard]] Result<void> pull_whole(const std::stop_token& stop);
     [[nodiscard]] Result<void> read_run(const PieceRun& run, const std::stop_token& stop);

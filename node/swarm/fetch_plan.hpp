@@ -22,4 +22,11 @@ struct PieceRun {
                                                const std::set<std::uint32_t>& in_flight,
                                                const std::set<std::uint32_t>& postponed);
 
+/// The same where the server sends all from the start whatever is asked for: from the first piece
+/// to ask for to the last, with what is there in between, so that the file is read once.
+[[nodiscard]] std::optional<PieceRun> whole_run(const std::vector<bool>& own,
+                                                const std::vector<bool>& held,
+                                                const std::set<std::uint32_t>& in_flight,
+                                                const std::set<std::uint32_t>& postponed);
+
 }  // namespace clarity::swarm

@@ -71,6 +71,14 @@ bool Landing::at_site(std::uint32_t piece) const {
            (site_.own[piece] || (piece < site_.held.size() && site_.held[piece]));
 }
 
+bool Landing::any_at_site() const {
+    const std::lock_guard lock(mutex_);
+    const auto any = [](const std::vector<bool>& pieces) {
+        return std::find(pieces.begin(), pieces.end(), true) != pieces.end();
+    };
+    return any(site_.own) || any(site_.held);
+}
+
 bool Landing::lacks(std::uint32_t piece) const {
     if (at_site(piece)) return false;
     const std::lock_guard lock(mutex_);
@@ -78,6 +86,12 @@ bool Landing::lacks(std::uint32_t piece) const {
 }
 
 bool Landing::put(std::uint32_t piece, std::string_view bytes) {
+    {
+        const std::lock_guard lock(mutex_);
+        if ((piece < site_.own.size() && site_.own[piece]) || in_flight_.contains(piece)) {
+            return true;
+        }
+    }
     if (!piece_matches(*manifest_, piece, bytes)) return false;
     link_->add_piece(piece, bytes);
     const std::lock_guard lock(mutex_);

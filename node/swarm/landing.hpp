@@ -33,11 +33,12 @@ class Landing {
     [[nodiscard]] std::set<std::uint32_t> in_flight() const;
     [[nodiscard]] bool complete() const;  ///< every piece is here
     [[nodiscard]] bool at_site(std::uint32_t piece) const;
+    [[nodiscard]] bool any_at_site() const;
     /// To be fetched or built.
     [[nodiscard]] bool lacks(std::uint32_t piece) const;
 
-    /// Hands a piece to the torrent, which offers it to the peers. False: its hash is wrong, and
-    /// it goes nowhere.
+    /// Hands a piece to the torrent, which offers it to the peers; one that is here already is not
+    /// written again. False: its hash is wrong, and it goes nowhere.
     [[nodiscard]] bool put(std::uint32_t piece, std::string_view bytes);
     /// Waits while too much is on its way to the disk.
     void await_disk(const std::stop_token& stop);

@@ -34,6 +34,7 @@ bool Origins::is_current(std::size_t source) const {
 void Origins::bytes_came() {
     const std::lock_guard lock(mutex_);
     failures_ = 0;
+    bytes_came_ = true;
 }
 
 void Origins::answered(const Reading& reading, const std::string& etag) {
@@ -70,23 +71,39 @@ Origins::Verdict Origins::failed(const Error& error) {
     const bool passing = error.code == Errc::network || error.code == Errc::timeout;
     if (error.code == Errc::conflict) etag_.clear();
     ++failures_;
+    // The attempt that brought bytes does not count: a cut connection is no lack of a route.
+    if (passing && bytes_came_) failures_ = 0;
+    const bool out_of_reach = passing && failures_ >= repositories_.size();
+    bytes_came_ = false;
     const auto bound = passing ? 8 * repositories_.size() : repositories_.size();
-    if (failures_ >= bound) return {error, 0};
+    if (failures_ >= bound) return {error, out_of_reach, 0};
     turn();
-    const auto doubled = settings_.retry_min_ms << std::min<std::uint32_t>(failures_ - 1, 10);
-    const auto cap = std::min(doubled, settings_.retry_max_ms);
+    const auto doublings = std::min<std::uint32_t>(failures_ > 0 ? failures_ - 1 : 0, 10);
+    const auto cap = std::min(settings_.retry_min_ms << doublings, settings_.retry_max_ms);
     std::minstd_rand random(static_cast<std::uint32_t>(seed_ + failures_ * 7919));
-    return {std::nullopt, std::uniform_int_distribution<std::int64_t>(cap / 2, cap)(random)};
+    return {std::nullopt, out_of_reach,
+            std::uniform_int_distribution<std::int64_t>(cap / 2, cap)(random)};
+}
+
+std::uint32_t Origins::stall_s() const {
+    return repositories_.size() > 1 ? settings_.stall_turn_s : settings_.stall_s;
 }
 
 bool Origins::ranges_ignored() const {
     const std::lock_guard lock(mutex_);
-    return ranges_ignored_;
+    return ranges_ignored_.contains(source_);
 }
 
 void Origins::set_ranges_ignored() {
     const std::lock_guard lock(mutex_);
-    ranges_ignored_ = true;
+    ranges_ignored_.insert(source_);
+    for (std::size_t i = 1; i < repositories_.size(); ++i) {
+        const auto other = (source_ + i) % repositories_.size();
+        if (ranges_ignored_.contains(other)) continue;
+        source_ = other;
+        etag_.clear();
+        return;
+    }
 }
 
 }  // namespace clarity::swarm

@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,15 +42,21 @@ class Origins {
     /// So much was wrong that it is no use to go on.
     [[nodiscard]] std::optional<Error> spoilt() const;
 
+    /// How long a repository may send nothing: shorter where there is another one.
+    [[nodiscard]] std::uint32_t stall_s() const;
+
     struct Verdict {
         std::optional<Error> error;  ///< there is nothing left to try
-        std::int64_t wait_ms = 0;    ///< else: how long to wait before the next request
+        /// None of them is in reach from here: somebody else had better try.
+        bool out_of_reach = false;
+        std::int64_t wait_ms = 0;  ///< else: how long to wait before the next request
     };
     /// A read failed.
     [[nodiscard]] Verdict failed(const Error& error);
 
-    /// The server sends all from the start whatever is asked for.
+    /// The server in use sends all from the start whatever is asked for.
     [[nodiscard]] bool ranges_ignored() const;
+    /// It does: another one is used where there is one that has not done so too.
     void set_ranges_ignored();
 
   private:
@@ -61,10 +68,11 @@ class Origins {
     mutable std::mutex mutex_;  ///< guards what follows
     std::size_t source_ = 0;
     std::string etag_;
-    bool ranges_ignored_ = false;
+    std::set<std::size_t> ranges_ignored_;  ///< sources
     std::uint32_t wrong_ = 0;
     std::optional<Error> wrong_error_;
     std::uint32_t failures_ = 0;  ///< in a row, without a byte
+    bool bytes_came_ = false;     ///< since the last failure
 
     void turn();
 };

@@ -192,7 +192,8 @@ swarm::CountsByArtifact Swarm::Impl::counts_now() const {
     auto counts = stored_counts_;
     for (const auto& [sha256, item] : items_) {
         const swarm::ByteCounts count{item.counters->wan_bytes.load(),
-                                      item.lan_base_bytes + item.lan_bytes};
+                                      item.lan_base_bytes + item.lan_bytes, wan_parts_of(item),
+                                      item.counters->was_whole};
         if (count != swarm::ByteCounts{}) counts[sha256] = count;
     }
     return counts;
@@ -249,6 +250,7 @@ std::vector<Holding> Swarm::Impl::holdings() const {
         holding.wan_bytes = item.counters->wan_bytes.load();
         holding.lan_bytes = item.lan_base_bytes + item.lan_bytes;
         holding.error = item.error;
+        if (const auto parts = wan_parts_of(item); parts != WanParts{}) holding.wan_parts = parts;
         out.push_back(std::move(holding));
     }
     return out;
@@ -314,6 +316,12 @@ std::vector<Holding> Swarm::holdings() const {
 }
 std::vector<FetchClaim> Swarm::claims() const {
     return impl_->claims();
+}
+std::vector<FetchPass> Swarm::passes() const {
+    return impl_->passes();
+}
+std::uint64_t Swarm::wan_rate_bytes_s() const {
+    return impl_->wan_rate_bytes_s();
 }
 FetchTotals Swarm::fetch_totals() const {
     return impl_->fetch_totals();

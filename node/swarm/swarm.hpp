@@ -41,9 +41,11 @@ struct SwarmSettings {
     std::int64_t holder_patience_ms = 15000;  ///< a complete copy at the site that does not arrive
     std::uint64_t holder_rate_min_bytes_s = 64 << 10;  ///< slower than this is not arriving
     std::int64_t retry_min_ms = 500;          ///< after a cut connection; doubles, with jitter
-    std::int64_t retry_max_ms = 30000;
+    std::int64_t retry_max_ms = 10000;
     std::int64_t error_backoff_min_ms = 15000;  ///< after an error that was reported; doubles
     std::int64_t error_backoff_max_ms = 600000;
+    std::int64_t unreachable_backoff_max_ms = 60000;  ///< the same where no origin answered
+    std::int64_t slow_pass_ms = 600000;               ///< a fetcher that passed since it was slow
     /// Refuse every address that set_peers() does not name: a member struck off the roster keeps a
     /// valid certificate. Off only where peers reach each other through address translation.
     bool filter_addresses = true;
@@ -64,10 +66,19 @@ struct ServerClaims {
     bool heard = true;  ///< false: it may be there, but its record has not come yet
     std::vector<Holding> holdings;
     std::vector<FetchClaim> claims;
+    std::vector<FetchPass> passes = {};
+    std::uint64_t wan_rate_bytes_s = 0;  ///< best it has measured; 0 = not yet
 
     /// What it says of one artifact; null when nothing.
     [[nodiscard]] const Holding* holding(const Digest& sha256) const {
         for (const auto& each : holdings) {
+            if (each.sha256 == sha256) return &each;
+        }
+        return nullptr;
+    }
+    /// Whether it leaves that artifact to others; null when not.
+    [[nodiscard]] const FetchPass* pass(const Digest& sha256) const {
+        for (const auto& each : passes) {
             if (each.sha256 == sha256) return &each;
         }
         return nullptr;
@@ -99,6 +110,7 @@ struct FetchTotals {
     std::uint64_t delta_fetches = 0;  ///< chunk by chunk
     std::uint64_t whole_fetches = 0;  ///< the whole file, because the other would not pay
     std::uint64_t local_bytes = 0;    ///< taken from other versions in the cache instead
+    std::uint64_t passes = 0;         ///< artifacts left to the next in rank, each time
 };
 
 /// Gets artifacts to this node and passes them on: from peers of the site by BitTorrent v2 over
@@ -141,6 +153,10 @@ class Swarm {
 
     [[nodiscard]] std::vector<Holding> holdings() const;
     [[nodiscard]] std::vector<FetchClaim> claims() const;
+    /// Which wanted artifacts this node leaves to others, and why.
+    [[nodiscard]] std::vector<FetchPass> passes() const;
+    /// Best rate of one pull over ten seconds since the start; 0 = not measured.
+    [[nodiscard]] std::uint64_t wan_rate_bytes_s() const;
     [[nodiscard]] FetchTotals fetch_totals() const;
     /// Members that sent pieces with wrong hashes, and how often; each is shut out for an hour or
     /// longer.

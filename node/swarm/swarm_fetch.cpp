@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "node/swarm/swarm_impl.hpp"
 #include "protocol/log/log.hpp"
@@ -17,9 +18,34 @@ std::uint64_t seed_of(const Digest& sha256, const std::string& server_id, std::u
 /// One step of the election, carried out.
 void Swarm::Impl::elect(Item& item) {
     if (!item.wanted || !site_known_) return;
-    const auto decision = item.election.step(swarm_now_ms(), view_of(item));
+    auto view = view_of(item);
+    const auto pass = own_pass(item, view);
+    view.passes[settings_.server_id] = pass.level;
+    const auto now = swarm_now_ms();
+    const auto decision = item.election.step(now, view);
     if (decision == election::Decision::fetch && !item.fetch) start_fetch(item);
-    if (decision == election::Decision::stop) stop_fetch(item);
+    if (decision == election::Decision::stop && item.fetch) {
+        const bool stalled = item.election.back_until_ms() > now;
+        const bool passed = pass.level != election::Pass::none;
+        if (view.needed && view.able && !stalled && !passed) count_duplicates(item, view);
+        stop_fetch(item);
+        if (stalled) {
+            pass_softly(item, "no bytes came to it from the repository",
+                        item.election.back_until_ms() - now);
+        }
+    }
+    const bool pending = item.phase == Phase::preparing || item.phase == Phase::resting;
+    tell_pass(item, view.needed || pending ? pass : OwnPass{});
+}
+
+/// Two pulled the same, in one order from the start: what both have of it was pulled twice.
+void Swarm::Impl::count_duplicates(Item& item, const election::View& view) {
+    std::uint32_t rival = 0;
+    for (const auto& [server, claim] : view.claims) rival = std::max(rival, claim.pieces_fetched);
+    const auto twice = std::min(rival, item.counters->pieces.load());
+    const auto pulled = item.counters->wan_bytes.load() - item.wan_from_bytes;
+    item.counters->was_spare(
+        std::min(std::uint64_t{twice} * item.manifest->piece_size_bytes, pulled));
 }
 
 election::View Swarm::Impl::view_of(Item& item) {
@@ -35,13 +61,15 @@ election::View Swarm::Impl::view_of(Item& item) {
                                std::find(item.candidates.begin(), item.candidates.end(), server) !=
                                    item.candidates.end();
         const Holding* holding = claims.holding(sha256);
-        if (candidate && (holding == nullptr || !holding->complete)) view.alive.push_back(server);
+        if (!candidate || (holding != nullptr && holding->complete)) continue;
+        view.alive.push_back(server);
+        if (const auto* pass = claims.pass(sha256)) {
+            view.passes[server] = pass->willing ? election::Pass::soft : election::Pass::hard;
+        }
     }
     view.bases = bases_of(item, view.alive);
     view.needed = needed(item);
-    view.able = fetching_allowed_ && site_heard() && !sources_of(item).empty() &&
-                session_->link(sha256) != nullptr &&
-                (item.fetch || running_fetches() < settings_.fetches_max);
+    view.able = site_heard() && session_->link(sha256) != nullptr;
     view.own_progress = item.counters->wan_bytes.load() + item.lan_bytes + item.have_count;
     return view;
 }
@@ -137,7 +165,8 @@ void Swarm::Impl::start_fetch(Item& item) {
     item.counters->pieces = 0;
     item.claim_since_unix_ms = swarm_now_unix_ms();
     item.rate_bytes_s = 0;
-    item.rate_from_bytes = item.counters->wan_bytes.load();
+    item.rate_from_bytes = item.wan_from_bytes = item.counters->wan_bytes.load();
+    item.rates.clear();
     log::info_for(item.correlation_id, "swarm: fetching {}@{} from {} for the site (rank {})",
                   item.manifest->artifact, item.manifest->version, input.sources[0].access.id,
                   item.election.own_rank());
@@ -147,6 +176,9 @@ void Swarm::Impl::start_fetch(Item& item) {
     };
     hooks.on_warning = [this, sha256, id = item.fetch_id](const Error& error) {
         post([sha256, id, error](Impl& self) { self.fetch_warned(sha256, id, error); });
+    };
+    hooks.on_out_of_reach = [this, sha256, id = item.fetch_id](const Error& error) {
+        post([sha256, id, error](Impl& self) { self.out_of_reach(sha256, id, error); });
     };
     hooks.on_end = [this, sha256, id = item.fetch_id](const Result<void>& result) {
         post([sha256, id, result](Impl& self) { self.fetch_ended(sha256, id, result); });
@@ -196,7 +228,10 @@ void Swarm::Impl::fetch_ended(const Digest& sha256, std::uint64_t id, const Resu
         item->election.stand_back(now, settings_.fetch_delay_ms);
     } else {
         if (item->phase == Phase::running) failed(*item, result.error());
-        item->election.stand_back(now, error_backoff_ms(*item));
+        const auto backoff = error_backoff_ms(*item, result.error().code);
+        item->election.stand_back(now, backoff);
+        pass_softly(*item, "its last try failed", backoff);
+        elect(*item);
     }
 }
 
@@ -205,19 +240,31 @@ void Swarm::Impl::measure_rate(Item& item) {
     const auto bytes = item.counters->wan_bytes.load();
     const auto rate = bytes - item.rate_from_bytes;  // called once a second
     item.rate_from_bytes = bytes;
+    if (rate > 0) bytes_came(item);
     if (rate > 0 && item.error_passing) {
         item.error.clear();
         item.error_passing = false;
     }
     if (rate != item.rate_bytes_s) changed(false);
     item.rate_bytes_s = rate;
+    item.rates.push_back(rate);
+    constexpr std::size_t samples_max = election::slow_window_ms / 1000;
+    if (item.rates.size() > samples_max) item.rates.pop_front();
+    constexpr std::size_t best_of = 10;
+    if (item.rates.size() < best_of) return;
+    const auto mean = std::accumulate(item.rates.end() - best_of, item.rates.end(), 0ULL) / best_of;
+    rate_best_bytes_s_ = std::max<std::uint64_t>(rate_best_bytes_s_, mean);
+    if (item.rates.size() == samples_max) pass_if_slow(item);
 }
 
-/// Doubles with every error in a row, with jitter of a quarter.
-std::int64_t Swarm::Impl::error_backoff_ms(const Item& item) const {
+/// Doubles with every error in a row, with jitter of a quarter. An origin that comes back is to be
+/// found again soon: asking costs next to nothing then.
+std::int64_t Swarm::Impl::error_backoff_ms(const Item& item, Errc code) const {
     const auto doublings = std::min<std::uint32_t>(item.errors > 0 ? item.errors - 1 : 0, 10);
-    const auto full =
-        std::min(settings_.error_backoff_min_ms << doublings, settings_.error_backoff_max_ms);
+    const bool passing = code == Errc::network || code == Errc::timeout;
+    const auto most =
+        passing ? settings_.unreachable_backoff_max_ms : settings_.error_backoff_max_ms;
+    const auto full = std::min(settings_.error_backoff_min_ms << doublings, most);
     const auto seed = seed_of(item.manifest->sha256, settings_.server_id, item.errors);
     return full - static_cast<std::int64_t>(seed % static_cast<std::uint64_t>(full / 4 + 1));
 }

@@ -5,6 +5,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <deque>
+#include <optional>
 #include <set>
 
 #include "node/swarm/counters.hpp"
@@ -41,6 +43,8 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void forget(const Digest& sha256);
     [[nodiscard]] std::vector<Holding> holdings() const;
     [[nodiscard]] std::vector<FetchClaim> claims() const;
+    [[nodiscard]] std::vector<FetchPass> passes() const;
+    [[nodiscard]] std::uint64_t wan_rate_bytes_s() const { return rate_best_bytes_s_; }
     [[nodiscard]] std::size_t connections() const;
     [[nodiscard]] std::map<std::string, std::uint64_t> offenders() const {
         return offenders_.counts();
@@ -86,6 +90,11 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::int64_t claim_since_unix_ms = 0;
         std::uint64_t rate_bytes_s = 0;
         std::uint64_t rate_from_bytes = 0;
+        std::uint64_t wan_from_bytes = 0;  ///< before this fetch
+        std::deque<std::uint64_t> rates;   ///< of this fetch, one a second, newest last
+        std::string pass_reason;           ///< would rather not fetch it, until
+        std::int64_t pass_until_ms = 0;
+        std::optional<FetchPass> told;  ///< what others hear of that, or of why it may not
         std::string error;
         bool error_passing = false;  ///< gone as soon as bytes come again
         bool troubled = false;       ///< libtorrent stopped it while the file was moved
@@ -112,6 +121,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     std::map<Digest, Item> items_;
     std::map<std::uint64_t, std::unique_ptr<swarm::Fetch>> ending_;  ///< stopped, winding down
     std::uint64_t fetch_ids_ = 0;
+    std::uint64_t rate_best_bytes_s_ = 0;
     FetchTotals totals_;
     std::uint64_t local_bytes_gone_ = 0;     ///< of artifacts that were forgotten
     swarm::CountsByArtifact stored_counts_;  ///< as on disk
@@ -178,7 +188,23 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void fetch_ended(const Digest& sha256, std::uint64_t id, const Result<void>& result);
     void fetch_warned(const Digest& sha256, std::uint64_t id, const Error& error);
     void measure_rate(Item& item);
-    [[nodiscard]] std::int64_t error_backoff_ms(const Item& item) const;
+    [[nodiscard]] std::int64_t error_backoff_ms(const Item& item, Errc code) const;
+    void count_duplicates(Item& item, const election::View& view);
+
+    // swarm_pass.cpp: who leaves it to others
+    struct OwnPass {
+        election::Pass level = election::Pass::none;
+        std::string reason;
+        std::int64_t until_ms = 0;  ///< steady; 0 = not known
+    };
+    [[nodiscard]] OwnPass own_pass(const Item& item, const election::View& view) const;
+    [[nodiscard]] bool spares_us(const election::View& view) const;
+    void tell_pass(Item& item, const OwnPass& pass);
+    void pass_softly(Item& item, std::string reason, std::int64_t for_ms);
+    void out_of_reach(const Digest& sha256, std::uint64_t id, const Error& error);
+    static void bytes_came(Item& item);
+    void pass_if_slow(Item& item);
+    [[nodiscard]] static WanParts wan_parts_of(const Item& item);
 };
 
 }  // namespace clarity

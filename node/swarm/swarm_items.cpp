@@ -20,6 +20,10 @@ Swarm::Impl::Item& Swarm::Impl::make_item(const Manifest& manifest) {
     if (const auto found = stored_counts_.find(manifest.sha256); found != stored_counts_.end()) {
         item.counters->wan_bytes = found->second.wan_bytes;
         item.lan_base_bytes = found->second.lan_bytes;
+        item.counters->resumed_bytes = found->second.wan_parts.resumed;
+        item.counters->duplicate_bytes = found->second.wan_parts.duplicate;
+        item.counters->repaired_bytes = found->second.wan_parts.repaired;
+        item.counters->was_whole = found->second.whole;
     }
     return item;
 }
@@ -196,7 +200,7 @@ void Swarm::Impl::got_trouble(const Digest& sha256, const Error& error) {
 void Swarm::Impl::rest(Item& item) {
     remove_torrent(item);
     item.phase = Phase::resting;
-    item.retry_ms = swarm_now_ms() + error_backoff_ms(item);
+    item.retry_ms = swarm_now_ms() + error_backoff_ms(item, Errc::failed);
 }
 
 void Swarm::Impl::mark_pieces(Item& item) {
@@ -244,6 +248,7 @@ void Swarm::Impl::finish(Item& item) {
 
 void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
     item.phase = Phase::complete;
+    item.counters->was_whole = true;
     item.error.clear();
     item.errors = 0;
     item.troubles = 0;

@@ -149,10 +149,12 @@ std::optional<HttpReader::Failure> HttpReader::attempt() {
         return Failure{response.error(), code == Errc::network || code == Errc::timeout, 0};
     }
     if (end_) {
-        return Failure{
-            {Errc::network, fmt::format("the answer ended at byte {} of {}", position_, *end_)},
-            true,
-            0};
+        // A page that ends by itself is all there is: to ask again brings the same.
+        const auto page = page_hint(*response);
+        return Failure{{page.empty() ? Errc::network : Errc::conflict,
+                        fmt::format("the answer ended at byte {} of {}{}", position_, *end_, page)},
+                       page.empty(),
+                       0};
     }
     return std::nullopt;
 }
@@ -172,10 +174,15 @@ bool HttpReader::on_bytes(const HttpHead& head, std::string_view bytes) {
     return deliver(bytes);
 }
 
+void HttpReader::count_spare(std::uint64_t bytes) {
+    if (request_.spare_counter != nullptr) *request_.spare_counter += bytes;
+}
+
 bool HttpReader::deliver(std::string_view bytes) {
     const auto skipped = std::min<std::uint64_t>(skip_, bytes.size());
     skip_ -= skipped;
     bytes.remove_prefix(skipped);
+    count_spare(skipped);
     if (bytes.empty()) return true;
     if (end_ && bytes.size() > *end_ - position_) {
         // More than the range on purpose (a whole answer to a bounded read), or a file that is
@@ -188,6 +195,7 @@ bool HttpReader::deliver(std::string_view bytes) {
                            false,
                            0});
         }
+        count_spare(bytes.size() - (*end_ - position_));
         bytes = bytes.substr(0, *end_ - position_);
     }
     if (!bytes.empty() && !sink_(bytes)) {

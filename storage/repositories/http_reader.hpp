@@ -30,6 +30,7 @@ class HttpReader {
     [[nodiscard]] std::optional<Failure> judge_version(const HttpHead& head);
     [[nodiscard]] std::optional<Failure> judge_total(std::uint64_t total, const HttpHead& head);
     [[nodiscard]] bool deliver(std::string_view bytes);
+    void count_spare(std::uint64_t bytes);
     [[nodiscard]] bool refuse(Failure failure);
     [[nodiscard]] bool done() const { return end_ && position_ >= *end_; }
     [[nodiscard]] bool wait(std::uint32_t tries, std::uint32_t asked_ms) const;

@@ -33,6 +33,8 @@ struct ReadRequest {
     std::uint32_t stall_s = 20;          ///< without a byte for so long = cut
     /// Counts every body byte received as it comes, also of reads that fail.
     std::atomic<std::uint64_t>* wan_counter = nullptr;
+    /// Of these, what was not handed to the sink: sent again, or beyond what was asked for.
+    std::atomic<std::uint64_t>* spare_counter = nullptr;
     std::stop_token stop = {};  ///< ends with Errc::cancelled within about a second
 };
 

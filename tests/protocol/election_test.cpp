@@ -195,3 +195,76 @@ TEST_CASE("election: a fetcher that holds nothing gives way to one that holds an
     CHECK(first.step(100, view_first) == Decision::stop);
     CHECK(base.step(100, view_base) == Decision::fetch);
 }
+
+TEST_CASE("election: who passes leaves it to the next at once, without the delay of rank") {
+    auto next = make(order[1]);
+    auto view = view_of(order[1]);
+    CHECK(next.step(0, view) == Decision::wait);
+    view.passes[order[0]] = GENERATE(election::Pass::soft, election::Pass::hard);
+    CHECK(next.step(1, view) == Decision::fetch);
+    CHECK(next.own_rank() == 0);
+}
+
+TEST_CASE(
+    "election: a fetcher that may not any more stops, one that would rather not if replaced") {
+    auto self = make(order[0]);
+    auto view = view_of(order[0]);
+    REQUIRE(self.step(0, view) == Decision::fetch);
+    SECTION("hard") {
+        view.passes[order[0]] = election::Pass::hard;
+        CHECK(self.step(1, view) == Decision::stop);
+        view.alive.clear();
+        CHECK(self.step(2, view) == Decision::wait);
+    }
+    SECTION("soft, and somebody else would do it") {
+        view.passes[order[0]] = election::Pass::soft;
+        CHECK(self.successor(1, view) == order[1]);
+        CHECK(self.step(1, view) == Decision::stop);
+        CHECK(self.step(5000, view) == Decision::wait);
+    }
+    SECTION("soft, like everybody: it goes on, also through a stall") {
+        for (const auto& server : order) view.passes[server] = election::Pass::soft;
+        view.passes[order[3]] = election::Pass::hard;
+        CHECK(self.successor(1, view).empty());
+        CHECK(self.step(1, view) == Decision::fetch);
+        CHECK(self.step(60000, view) == Decision::fetch);
+    }
+}
+
+TEST_CASE("election: when all pass softly the ranks hold among them, and nobody waits for ever") {
+    auto second = make(order[1]);
+    auto view = view_of(order[1]);
+    for (const auto& server : order) view.passes[server] = election::Pass::soft;
+    CHECK(second.step(0, view) == Decision::wait);
+    CHECK(second.step(2000, view) == Decision::fetch);
+    auto hard = make(order[0]);
+    View forbidden;
+    forbidden.passes[order[0]] = election::Pass::hard;
+    CHECK(hard.step(0, forbidden) == Decision::wait);
+}
+
+TEST_CASE("election: who ends a pass waits for a claim that may be on its way") {
+    auto self = make(order[0]);
+    auto view = view_of(order[0]);
+    view.passes[order[0]] = election::Pass::hard;
+    CHECK(self.step(0, view) == Decision::wait);
+    view.passes.clear();
+    CHECK(self.step(1000, view) == Decision::wait);
+    CHECK(self.step(2999, view) == Decision::wait);
+    CHECK(self.step(3000, view) == Decision::fetch);
+    // Alone there is nobody to wait for.
+    auto alone = make("x");
+    View forbidden;
+    forbidden.passes["x"] = election::Pass::hard;
+    CHECK(alone.step(0, forbidden) == Decision::wait);
+    CHECK(alone.step(1, View{}) == Decision::fetch);
+}
+
+TEST_CASE("election: a fetcher is slow when its successor did eight times better, twice at most") {
+    CHECK(election::too_slow(100'000, 1'000'000, 0));
+    CHECK_FALSE(election::too_slow(200'000, 1'000'000, 0));
+    CHECK_FALSE(election::too_slow(100'000, 1'000'000, 2));
+    // Who has measured nothing is not held able to do much.
+    CHECK(election::too_slow(10'000, 0, 1));
+    CHECK_FALSE(election::too_slow(20'000, 0, 1));
+}

@@ -4,6 +4,7 @@
 
 #include "node/swarm/counters.hpp"
 #include "node/swarm/fetch_plan.hpp"
+#include "node/swarm/fetch_types.hpp"
 #include "node/swarm/rate_limiter.hpp"
 #include "node/swarm/torrent.hpp"
 #include "protocol/merkle.hpp"
@@ -63,6 +64,48 @@ TEST_CASE("fetch plan: asks only for what nobody has, in the longest runs, in or
     CHECK(next_run({}, {}, {}, {}) == std::nullopt);
 }
 
+TEST_CASE("fetch plan: a server that ignores ranges is read once, whatever is there already") {
+    const std::vector<bool> own{true, false, true, true, false, true};
+    const std::vector<bool> none(6, false);
+    CHECK(next_run(own, none, {}, {}) == PieceRun{1, 2});
+    CHECK(whole_run(own, none, {}, {}) == PieceRun{1, 5});
+    CHECK(whole_run(own, none, {4}, {}) == PieceRun{1, 2});
+    CHECK(whole_run(std::vector<bool>(6, true), none, {}, {}) == std::nullopt);
+}
+
+TEST_CASE("rate limiter: what is left of a budget is used up to the byte, and renewed") {
+    RateLimiter limiter(0);
+    CHECK_FALSE(limiter.used_up());
+    limiter.set_left(1000);
+    CHECK(limiter.take_us(999, 0) == 0);
+    CHECK_FALSE(limiter.used_up());
+    CHECK(limiter.take_us(500, 0) == 0);
+    CHECK(limiter.used_up());
+    limiter.set_left(std::nullopt);
+    CHECK_FALSE(limiter.used_up());
+    limiter.set_left(0);
+    CHECK(limiter.used_up());
+}
+
+TEST_CASE("fetch counters: every byte has one reason") {
+    FetchCounters counters;
+    counters.wan_bytes = 1000;
+    counters.came(400);  // a first pull: what is left when the others are taken away
+    CHECK(counters.resumed_bytes == 0);
+    counters.resuming = true;
+    counters.came(300);
+    counters.spare(100);
+    counters.wrong(50);
+    CHECK(counters.resumed_bytes == 300);
+    counters.was_spare(200);  // a rival had pulled that too
+    CHECK(counters.resumed_bytes == 100);
+    CHECK(counters.duplicate_bytes == 300);
+    CHECK(counters.repaired_bytes == 50);
+    counters.was_whole = true;
+    counters.came(70);
+    CHECK(counters.repaired_bytes == 120);
+}
+
 TEST_CASE("rate limiter: bytes are spread over time, after a small burst") {
     RateLimiter limiter(1'000'000);
     std::int64_t now = 1'000'000'000;
@@ -81,7 +124,8 @@ TEST_CASE("counters: what was saved is loaded, nothing there is none, rubbish is
     TempFolder folder;
     const auto path = folder.path + "/counters.json";
     CHECK(load_counts(path).value().empty());
-    const CountsByArtifact counts{{sha256("a"), {1, 2}}, {sha256("b"), {3ULL << 40, 0}}};
+    const CountsByArtifact counts{{sha256("a"), {1, 2}},
+                                  {sha256("b"), {3ULL << 40, 0, {5, 6, 7}, true}}};
     REQUIRE(save_counts(path, counts));
     CHECK(load_counts(path).value() == counts);
     std::ofstream(path) << "{\"artifacts\": 7";
