@@ -134,7 +134,7 @@ void Membership::suspect(Index i, std::uint64_t incarnation, MemberKey accuser, 
     auto& suspicion = suspicions_.at(key(i));
     if (leaving) suspicion.left_according_to(accuser);
     if (suspicion.accuse(accuser) && !fresh && tell) queue(i);
-    suspicion_at_ = std::min(suspicion_at_, suspicion.deadline());
+    suspicion_at_ = std::min(suspicion_at_, suspicion.deadline(patience_));
     if (fresh && accuser != self_key_) hooks.suspected(i);
 }
 
@@ -142,12 +142,12 @@ void Membership::expire_suspicions() {
     std::vector<MemberKey> expired;
     suspicion_at_ = never;
     for (auto& [key, suspicion] : suspicions_) {
-        if (suspicion.deadline() <= out_.now_ms && suspicion.heard_ms() >= 0 &&
+        if (suspicion.deadline(patience_) <= out_.now_ms && suspicion.heard_ms() >= 0 &&
             out_.now_ms - suspicion.heard_ms() < speaks_ms) {
-            suspicion.extend(suspicion.heard_ms() + speaks_ms - suspicion.deadline());
+            suspicion.extend(suspicion.heard_ms() + speaks_ms - suspicion.deadline(patience_));
         }
-        if (suspicion.deadline() <= out_.now_ms) expired.push_back(key);
-        else suspicion_at_ = std::min(suspicion_at_, suspicion.deadline());
+        if (suspicion.deadline(patience_) <= out_.now_ms) expired.push_back(key);
+        else suspicion_at_ = std::min(suspicion_at_, suspicion.deadline(patience_));
     }
     std::sort(expired.begin(), expired.end());  // the map's order must not decide anything
     for (const auto key : expired) {
@@ -158,10 +158,20 @@ void Membership::expire_suspicions() {
 }
 
 void Membership::restart_suspicions() {
+    for (auto& [key, suspicion] : suspicions_) suspicion.restart(out_.now_ms);
+    schedule_suspicions();
+}
+
+void Membership::set_patience(double factor) {
+    if (factor == patience_) return;
+    patience_ = factor;
+    schedule_suspicions();
+}
+
+void Membership::schedule_suspicions() {
     suspicion_at_ = never;
-    for (auto& [key, suspicion] : suspicions_) {
-        suspicion.restart(out_.now_ms);
-        suspicion_at_ = std::min(suspicion_at_, suspicion.deadline());
+    for (const auto& [key, suspicion] : suspicions_) {
+        suspicion_at_ = std::min(suspicion_at_, suspicion.deadline(patience_));
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "protocol/mesh/site.hpp"
 
@@ -58,6 +59,7 @@ void Membership::set_members(std::shared_ptr<const Roll> roll) {
     std::erase_if(suspicions_, gone);
     std::erase_if(noticed_, gone);
     std::erase_if(silent_, gone);
+    newcomers_.clear();
     std::erase_if(queue_, [&](MemberKey key) { return !find_key(key); });
     other_roll_.clear();
     raised_.clear();
@@ -166,12 +168,16 @@ void Membership::notice(Index i) {
 }
 
 std::int64_t Membership::deadline() const {
-    return std::min({suspicion_at_, refutation_.due_ms, active_due_});
+    const auto now = newcomers_.empty() ? never : out_.now_ms;
+    return std::min({suspicion_at_, refutation_.due_ms, active_due_, now});
 }
 
 void Membership::on_time() {
     if (out_.now_ms >= suspicion_at_) expire_suspicions();
     if (out_.now_ms >= refutation_.due_ms) refute();
+    for (const auto each : std::exchange(newcomers_, {})) {
+        if (const auto i = find_key(each)) hooks.suspected(*i);  // it may be as silent
+    }
     if (out_.now_ms >= active_due_) {
         active_due_ = never;
         active_stale_ = true;

@@ -91,6 +91,8 @@ class Membership {
     void take_claims(Index from, const Frame& frame);
     /// Our own probe of this member failed.
     void accuse(Index member);
+    /// Suspicions take so many times as long as on a good network.
+    void set_patience(double factor);
     /// Suspicions that ran out, refutations that had to wait, neighbours that do not answer.
     void on_time();
     [[nodiscard]] std::int64_t deadline() const;
@@ -139,6 +141,7 @@ class Membership {
     std::size_t unknown_ = 0;
     std::unordered_map<MemberKey, Suspicion> suspicions_;
     std::int64_t suspicion_at_ = never;
+    double patience_ = 1;
     Refutation refutation_;
     std::unordered_map<MemberKey, std::uint64_t> raised_;  // in this second, and from where
     std::int64_t raised_since_ms_ = 0;
@@ -149,6 +152,7 @@ class Membership {
     std::unordered_map<MemberKey, bool> other_roll_;       // peers whose roster is another
     std::deque<MemberKey> queue_;  // whose state is to be piggybacked, most urgent first
     std::vector<Index> active_;
+    std::vector<MemberKey> newcomers_;  // to it, behind others that do not answer
     bool active_stale_ = true;
     std::int64_t active_due_ = never;
     std::int64_t last_frame_ms_ = 0;
@@ -163,6 +167,7 @@ class Membership {
     void about_self(const Update& update, Index from);
     void refute();
     void expire_suspicions();
+    void schedule_suspicions();
     void suspect(Index i, std::uint64_t incarnation, MemberKey accuser, bool leaving, bool tell);
     void set(Index i, State state, std::uint64_t incarnation, bool tell = true);
     void count(Index i, bool in);
@@ -172,7 +177,7 @@ class Membership {
     void take_queued(std::size_t max, std::vector<Update>& out);
     void fill_heard(std::vector<Heard>& out, std::size_t max);
     void refresh_active();
-    void walk(std::size_t ring, bool forward, std::vector<Index>& out);
+    void walk(std::size_t ring, bool forward, const std::vector<Index>& before);
 };
 
 }  // namespace clarity::mesh

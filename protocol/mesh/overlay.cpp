@@ -1,5 +1,6 @@
 // Whom a node talks to: its neighbours on the rings, helpers, and tries at who does not answer.
 #include <algorithm>
+#include <utility>
 
 #include "protocol/mesh/membership.hpp"
 
@@ -9,6 +10,9 @@ namespace {
 /// A neighbour that was never heard of keeps its place so many waits; then it has to find us.
 constexpr std::int64_t waits_max = 3;
 constexpr std::size_t dice_max = 24;
+/// Further neighbours at once, on one side of a ring.
+constexpr std::size_t ahead_max = 8;
+constexpr std::size_t active_many = 24;  ///< then one at a time again
 
 template <class List, class T>
 bool contains(const List& list, const T& value) {
@@ -29,16 +33,26 @@ const std::vector<Index>& Membership::active() {
 void Membership::refresh_active() {
     active_stale_ = false;
     active_due_ = never;
-    active_.clear();
+    const auto before = std::exchange(active_, {});
     if (!self_) return;
     for (std::size_t ring = 0; ring < ring_count; ++ring) {
-        walk(ring, true, active_);
-        walk(ring, false, active_);
+        walk(ring, true, before);
+        walk(ring, false, before);
     }
 }
 
-void Membership::walk(std::size_t ring, bool forward, std::vector<Index>& out) {
+/// Beyond those that do not answer it looks twice as far at each step, so that a part of a site
+/// that fell apart finds itself in a logarithm of the others' number.
+void Membership::walk(std::size_t ring, bool forward, const std::vector<Index>& before) {
     const auto wait = out_.settings.neighbour_wait_ms;
+    auto& out = active_;
+    std::size_t silent = 0;
+    std::size_t waiting = 0;
+    std::size_t found = 0;
+    const auto ahead = [&]() -> std::size_t {
+        if (silent < 2 || out.size() >= active_many) return 0;
+        return std::min(silent - 1, ahead_max);
+    };
     const auto step = [&](Index i) {
         return forward ? roll_->next(ring, i) : roll_->previous(ring, i);
     };
@@ -46,9 +60,14 @@ void Membership::walk(std::size_t ring, bool forward, std::vector<Index>& out) {
         const auto state = rows_[i].state();
         if (is_gone(state)) continue;
         if (state == State::alive) {
-            if (!contains(out, i)) out.push_back(i);
-            return;
+            if (!contains(out, i)) {
+                out.push_back(i);
+                if (silent > 0 && !contains(before, i)) newcomers_.push_back(key(i));
+            }
+            if (++found > ahead()) return;
+            continue;
         }
+        if (found > 0) continue;
         const auto since = silent_.try_emplace(key(i), out_.now_ms).first->second;
         const auto waited = out_.now_ms - since;
         const bool kept = state == State::suspect || waited < waits_max * wait;
@@ -58,7 +77,9 @@ void Membership::walk(std::size_t ring, bool forward, std::vector<Index>& out) {
         }
         if (waited < wait) {  // one at a time: most answer
             active_due_ = std::min(active_due_, since + wait);
-            return;
+            if (++waiting > ahead()) return;
+        } else if (kept) {
+            ++silent;
         }
     }
 }

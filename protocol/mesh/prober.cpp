@@ -11,7 +11,10 @@ constexpr std::uint32_t boot_tries_max = 40;
 constexpr std::size_t boot_fanout = 3;
 constexpr std::size_t boot_enough = 4;
 constexpr std::uint32_t asks_max_s = 8;
-constexpr std::uint32_t silence_health_max = 2;   ///< local health for others' silence alone
+constexpr std::uint32_t silence_health_max = 2;  ///< local health for others' silence alone
+constexpr double effort_memory = 16;
+constexpr double effort_usual = 1.75;  ///< of a network that loses a fifth, and no more
+constexpr double patience_max = 4;
 constexpr std::int64_t alone_interval_ms = 1000;  ///< of tries while nobody is reachable
 
 }  // namespace
@@ -109,6 +112,7 @@ void Prober::take_ack(Index from, std::uint64_t sequence) {
             const auto target = members_.find_key(each->target);
             if (target) members_.evidence(*target, out_.now_ms, from);
         }
+        learn_effort(each->pings);
         probes_.erase(each);
         better();
         return;
@@ -131,6 +135,13 @@ void Prober::take_ack(Index from, std::uint64_t sequence) {
     }
 }
 
+/// What the network loses shows in how often the living have to be asked. Where that is much,
+/// refutations get lost as well and need more time; the dead, who never answer, do not count.
+void Prober::learn_effort(std::uint32_t pings) {
+    effort_ += (static_cast<double>(pings) - effort_) / effort_memory;
+    members_.set_patience(std::clamp(1 + 3 * (effort_ - effort_usual), 1.0, patience_max));
+}
+
 void Prober::take_nack(Index from, std::uint64_t sequence) {
     const auto key = members_.key(from);
     for (auto& probe : probes_) {
@@ -144,6 +155,7 @@ void Prober::repeat(Probe& probe) {
     probe.repeat_at = out_.now_ms + scaled(out_.settings.probe_repeat_ms);
     const auto target = members_.find_key(probe.target);
     if (!target) return;
+    ++probe.pings;
     ping(*target, probe.sequence);  // once more: the one before may just have been lost
     if (std::exchange(probe.asked_helpers, true)) return;
     for (const auto helper : members_.helpers_for(*target, out_.settings.indirect_probes)) {

@@ -42,6 +42,7 @@ class Prober {
         bool asked_helpers = false;
         std::vector<MemberKey> helpers;
         std::uint32_t nacks = 0;
+        std::uint32_t pings = 1;  // direct ones
     };
     /// A ping on behalf of another member.
     struct Errand {
@@ -56,6 +57,7 @@ class Prober {
     Membership& members_;
     std::function<std::uint64_t()> root_;
     std::uint32_t health_ = 0;
+    double effort_ = 1;  // pings until an answer came, of those that did answer: a moving average
     std::uint64_t sequence_ = 0;
     std::array<std::uint64_t, 16> failed_{};  // sequences of probes that failed lately
     std::size_t failed_next_ = 0;
@@ -69,6 +71,7 @@ class Prober {
     std::int64_t asked_second_ = -1;
     std::uint32_t asked_ = 0;
 
+    void learn_effort(std::uint32_t pings);
     void better() { health_ = health_ == 0 ? 0 : health_ - 1; }
     void worse(std::uint32_t by = 1);
     [[nodiscard]] std::int64_t scaled(std::int64_t ms) const { return ms * (health_ + 1); }

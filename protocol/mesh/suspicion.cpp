@@ -22,13 +22,16 @@ void Suspicion::left_according_to(std::uint64_t relayer) {
     left_relayer_ = relayer;
 }
 
-std::int64_t Suspicion::deadline() const {
-    if (confirmations_ == 0) return start_ms_ + min_ms_;
-    const auto confirmed = accusers_.empty() ? 0 : accusers_.size() - 1;
-    const double share = std::log(static_cast<double>(confirmed) + 1.0) /
-                         std::log(static_cast<double>(confirmations_) + 1.0);
-    const auto cut = static_cast<std::int64_t>(static_cast<double>(max_ms_ - min_ms_) * share);
-    return start_ms_ + std::max(min_ms_, max_ms_ - cut);
+std::int64_t Suspicion::deadline(double patience) const {
+    auto length = static_cast<double>(min_ms_);
+    if (confirmations_ != 0) {
+        const auto confirmed = accusers_.empty() ? 0 : accusers_.size() - 1;
+        const double share = std::log(static_cast<double>(confirmed) + 1.0) /
+                             std::log(static_cast<double>(confirmations_) + 1.0);
+        const auto cut = std::floor(static_cast<double>(max_ms_ - min_ms_) * share);
+        length = std::max(length, static_cast<double>(max_ms_) - cut);
+    }
+    return start_ms_ + static_cast<std::int64_t>(length * patience);
 }
 
 }  // namespace clarity::mesh

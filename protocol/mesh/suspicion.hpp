@@ -21,7 +21,8 @@ class Suspicion {
     /// It ends in `left`: that is how it began, or two say so. One alone cannot pass a crash off as
     /// a good-bye.
     [[nodiscard]] bool leaving() const { return leaving_; }
-    [[nodiscard]] std::int64_t deadline() const;
+    /// `patience` ≥ 1 stretches the whole of it.
+    [[nodiscard]] std::int64_t deadline(double patience = 1) const;
     /// Moves the end: there is fresh evidence of life.
     void extend(std::int64_t by_ms) { start_ms_ += by_ms; }
     /// We were asleep: a refutation may long be under way to us, so all the time counts anew.

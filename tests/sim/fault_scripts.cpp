@@ -82,7 +82,7 @@ void roster(Run& run) {
 
 void partition(Run& run) {
     auto& sim = run.sim;
-    run.props.bounds.detect_ms = 60'000;  // a small part finds itself one death after the other
+    run.props.bounds.detect_ms = 25'000;  // a small part has to find itself first
     run.settle();
     std::uint64_t seq = 0;
     for (int round = 0; round < 2; ++round) {
@@ -121,6 +121,25 @@ void oneway(Run& run) {
     sim.run_for(40'000);
     sim.publish_plan(run.somebody({mute, deaf}), 1, 1'000);
     sim.run_for(1'000);
+    run.converge();
+}
+
+/// Three links of one node fail, each one way, any of them: it is no reason to hold anybody for
+/// dead, nor to be held for it.
+void cuts(Run& run) {
+    auto& sim = run.sim;
+    run.settle();
+    for (int round = 0; round < 8; ++round) {
+        const auto patient = run.somebody();
+        for (int n = 0; n < 3; ++n) {
+            const auto other = run.somebody({patient});
+            if (run.chance(50)) sim.cut(patient, other);
+            else sim.cut(other, patient);
+        }
+        sim.run_for(25'000);
+        sim.network().heal(sim.now_ms());
+        sim.run_for(run.between(0, 3'000));
+    }
     run.converge();
 }
 
@@ -217,7 +236,7 @@ void fade(Run& run) {
         sim.run_for(15'000);
         sim.restart(dies);
     }
-    run.props.bounds.false_deaths_free = 1'000;  // nothing can be promised beyond
+    run.props.bounds.false_deaths_free = 14;  // 12 more: who is not heard may as well be dead
     run.props.bounds.detect_ms = 60'000;
     network.loss = 0.6;
     sim.run_for(60'000);
@@ -234,6 +253,7 @@ std::vector<Script> fault_scripts() {
         {"roster", "half the site joins at once; one is revoked, and taken back", 24, roster, {}},
         {"partition", "2 to 4 parts, with news and deaths in each, twice", 32, partition, {}},
         {"oneway", "single links cut one way; a mute node, a deaf node", 24, oneway, {}},
+        {"cuts", "three links of one node cut one way, again and again", 12, cuts, {}},
         {"sick", "one node that lags and stands still", 24, sick, {}},
         {"pauses", "up to a third of the nodes stand still, and go on", 24, pauses, {}},
         {"restarts", "restarts in quick succession, with and without disk", 16, restarts, {}},

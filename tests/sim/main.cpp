@@ -20,7 +20,8 @@ using clarity::sim::Violation;
 constexpr const char* usage =
     "usage: sim_mesh [--script NAME|all] [--seed S | --seeds A..B] [--nodes N] [--loss P]\n"
     "                [--hints] [--twice] [--verbose] [--story]\n"
-    "       sim_mesh --report [--nodes N[,N…]] [--seed S] [--hours H]\n"
+    "       sim_mesh --report [--nodes N[,N…]] [--seed S] [--hours H] [--figures|--deaths] "
+    "[--cold]\n"
     "       sim_mesh --list\n"
     "\n"
     "Runs production mesh objects on virtual time. Each run checks all properties as it goes on;\n"
@@ -35,7 +36,9 @@ constexpr const char* usage =
     "  --verbose      a line for each run, instead of each script\n"
     "  --story        prints every fault when it comes\n"
     "  --report       prints what is measured at 16, 64, 256, 1,000 and 10,000 nodes; --hours:\n"
-    "                 node-hours watched for false deaths at each loss (default: 20)\n"
+    "                 node-hours watched for false deaths at each loss (default: 20);\n"
+    "                 --figures: all but false deaths; --deaths: only these; --cold: 5,000 nodes\n"
+    "                 and more start cold as well\n"
     "  --list         names the scripts\n";
 
 struct Options {
@@ -103,6 +106,9 @@ bool parse(int argc, char** argv, Options& options) {
         else if (name == "--twice") options.twice = true;
         else if (name == "--verbose") options.verbose = true;
         else if (name == "--story") options.run.story = true;
+        else if (name == "--cold") options.figures.cold = true;
+        else if (name == "--figures") options.figures.deaths = false;
+        else if (name == "--deaths") options.figures.figures = false;
         else if (name == "--list") options.list = true;
         else if (i + 1 >= argc || !parse_value(name, argv[++i], options)) {
             fmt::print(stderr, "sim_mesh: bad argument \"{}\"\n", name);

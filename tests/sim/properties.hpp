@@ -127,7 +127,9 @@ class Properties : public Observer {
     void check_crashes();
     void check_bytes();
     void check_memory();
-    [[nodiscard]] bool must_see(std::size_t observer, const Crash& crash) const;
+    [[nodiscard]] bool must_see(std::size_t observer, const Crash& crash,
+                                std::int64_t since_ms) const;
+    [[nodiscard]] std::optional<std::size_t> blind(const Crash& crash, std::int64_t since_ms) const;
     [[nodiscard]] std::string disagreement() const;
     [[nodiscard]] std::string difference_of(std::size_t a, std::size_t b) const;
     [[nodiscard]] std::string disagreement_of(std::size_t a, std::size_t b) const;

@@ -53,12 +53,16 @@ class Column {
         start();
         sim_.run_for(props.bounds.grace_ms);
         memory();
-        idle();
-        update();
-        kills();
-        restarts();
-        plans();
-        for (const auto loss : losses) false_deaths(props, loss);
+        if (settings_.figures) {
+            idle();
+            update();
+            kills();
+            restarts();
+            plans();
+        }
+        if (settings_.deaths) {
+            for (const auto loss : losses) false_deaths(props, loss);
+        }
         add("simulated; processor",
             fmt::format("{:.0f} s; {:.0f} s", static_cast<double>(sim_.now_ms()) / 1000,
                         cpu_s() - cpu));
@@ -96,7 +100,7 @@ class Column {
     }
 
     void start() {
-        const bool warm = sim_.size() >= warm_from;
+        const bool warm = sim_.size() >= warm_from && !settings_.cold;
         warm ? sim_.warm_start() : sim_.start_all();
         const auto took =
             sim_.run_until([&] { return sim_.all_see_all_alive(); }, 60'000, step_ms());

@@ -117,7 +117,7 @@ TEST_CASE("mesh overlay: the dead are skipped, who does not answer is bypassed",
             run(now + 1'000, false);
             const auto list = mesh.active_peers();
             tried.insert(list.begin(), list.end());
-            CHECK(list.size() <= 32);
+            CHECK(list.size() <= 56);
         }
         CHECK(tried.size() > 50);
     }
