@@ -14,6 +14,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 
@@ -60,6 +61,12 @@ class Peer:
         return self
 
     def __exit__(self, *error):
+        for host in self.site.net.hosts:  # a shell does not take its children with it
+            for pid in self.site.net.processes(host):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
         self.site.__exit__(*error)
 
     def answers(self, host, url):
