@@ -57,7 +57,10 @@ Result<Bytes> ask(const AskSettings& settings, std::string_view question, int ti
         limits.frame_max_bytes = answer_max_bytes;
         set_common_options(link.socket, limits);
         link.socket.set(zmq::sockopt::linger, 0);
-        if (!ipc) set_curve_client(link.socket, settings.own_secret, settings.server_key);
+        if (!ipc) {
+            set_curve_client(link.socket, settings.own_secret, curve_public_of(settings.own_secret),
+                             settings.server_key);
+        }
         link.socket.connect(settings.endpoint);
         link.socket.send(zmq::buffer(question), zmq::send_flags::dontwait);
         return wait_for_answer(link, settings.endpoint, timeout_ms);

@@ -9,6 +9,7 @@
 #include "protocol/wire/complaints.hpp"
 #include "protocol/wire/inbox.hpp"
 #include "protocol/wire/link_guard.hpp"
+#include "protocol/wire/sleeper.hpp"
 
 namespace clarity::wire {
 
@@ -18,10 +19,12 @@ using Clock = std::chrono::steady_clock;
 struct Common {
     Limits limits;
     CurveKey secret;
+    CurveKey own_key;  ///< the public one of `secret`
     std::shared_ptr<Inbox> inbox;
     Counters& counters;
     Complaints& complaints;
     zmq::context_t context;
+    Sleeper sleeper;  ///< watches every socket
     LinkGuard guard;
     Admission admission;
     std::minstd_rand random;

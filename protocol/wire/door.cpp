@@ -47,7 +47,8 @@ Result<std::string> Door::open() {
                     settings_->setting, endpoint);
     }
     try {
-        socket_ = std::make_unique<MonitoredSocket>(common_.context, zmq::socket_type::router);
+        socket_ = std::make_unique<MonitoredSocket>(common_.context, zmq::socket_type::router,
+                                                    &common_.sleeper);
         auto& socket = socket_->socket;
         set_common_options(socket, common_.limits);
         set_keepalive(socket, settings_->keepalive_s, listener_keepalive_again_s,

@@ -42,13 +42,15 @@ std::string_view sentence(LinkGuard::Why why) {
 }  // namespace
 
 Network::Network(const Settings& settings, std::shared_ptr<Inbox> inbox, Counters& counters,
-                 Complaints& complaints)
+                 Complaints& complaints, int wake_fd)
     : common_{settings.limits,
               settings.secret,
+              curve_public_of(settings.secret),
               std::move(inbox),
               counters,
               complaints,
               zmq::context_t(1),
+              {},
               LinkGuard(guard_limits(settings.limits)),
               Admission({.handshakes_per_s = settings.limits.handshakes_per_s_and_key,
                          .handshakes_burst = settings.limits.handshakes_burst,
@@ -56,7 +58,9 @@ Network::Network(const Settings& settings, std::shared_ptr<Inbox> inbox, Counter
               std::minstd_rand(
                   static_cast<std::uint_fast32_t>(std::hash<std::string>{}(random_bytes(8))))},
       zap_(common_.context,
-           [this](const std::string& domain, const Bytes& key) { return allowed(domain, key); }) {}
+           [this](const std::string& domain, const Bytes& key) { return allowed(domain, key); }) {
+    common_.sleeper.wake_by(wake_fd);
+}
 
 Zap::Answer Network::allowed(const std::string& domain, const Bytes& key) {
     for (const auto& [id, door] : doors_) {
@@ -126,8 +130,8 @@ void Network::cut(const Handle& handle) {
     if (at != doors_.end()) at->second.cut(handle);
 }
 
-/// What to poll: `wake_fd`, ZAP, two for each door, two for each peer that has a socket.
-void Network::collect(int wake_fd) {
+/// What to ask: ZAP, two for each door, two for each peer that has a socket.
+void Network::collect() {
     watched_.clear();
     polled_peers_.clear();
     watched_.push_back({&zap_.ready(), ZMQ_POLLIN, 0});
@@ -143,29 +147,23 @@ void Network::collect(int wake_fd) {
         add(*socket, peer.wants_out() ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN);
         polled_peers_.push_back(&peer);
     }
-    polled_.clear();
-    polled_.push_back({wake_fd, POLLIN, 0});
-    for (const auto& each : watched_) polled_.push_back({each.ready->fd(), POLLIN, 0});
 }
 
 /// Sleeps unless a socket has something already. True when `wake_fd` is readable.
 bool Network::wait(bool pulse) {
     bool found = false;
     for (auto& each : watched_) {
-        each.found = each.ready->events(false) & each.wanted;
+        each.found = each.ready->events() & each.wanted;
         found = found || each.found != 0;
     }
     const auto wait = found ? 0 : static_cast<int>(std::min<long>(wait_ms(pulse), INT_MAX));
-    if (poll(polled_.data(), polled_.size(), wait) < 0) return false;
-    for (std::size_t i = 0; i < watched_.size(); ++i) {
-        auto& each = watched_[i];
-        if (polled_[i + 1].revents != 0) each.found |= each.ready->events(true) & each.wanted;
-    }
-    return polled_.front().revents != 0;
+    const bool woken = common_.sleeper.sleep(wait);
+    for (auto& each : watched_) each.found |= each.ready->events() & each.wanted;
+    return woken;
 }
 
-bool Network::turn(int wake_fd, std::atomic<bool>& beat, bool pulse) {
-    collect(wake_fd);
+bool Network::turn(std::atomic<bool>& beat, bool pulse) {
+    collect();
     const bool woken = wait(pulse);
     const auto now = Clock::now();
     if (watched_[0].found != 0) zap_.answer();

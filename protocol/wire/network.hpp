@@ -1,7 +1,5 @@
 #pragma once
 
-#include <poll.h>
-
 #include <map>
 #include <vector>
 
@@ -16,13 +14,14 @@ namespace clarity::wire {
 /// or somebody has something to say, or something is due: at rest, for ever.
 class Network {
   public:
+    /// `wake_fd` ends its sleep when readable.
     Network(const Settings& settings, std::shared_ptr<Inbox> inbox, Counters& counters,
-            Complaints& complaints);
+            Complaints& complaints, int wake_fd);
 
     /// One turn: waits for a socket, `wake_fd`, or the next thing due; handles what came. True when
     /// `wake_fd` is readable. `beat` says that the process has worked since the last look at all
     /// connections (see Pulse); without pulse they are looked at by the clock.
-    [[nodiscard]] bool turn(int wake_fd, std::atomic<bool>& beat, bool pulse);
+    [[nodiscard]] bool turn(std::atomic<bool>& beat, bool pulse);
 
     [[nodiscard]] Result<Listener> listen(ListenSettings settings);
     void set_authorised(std::uint32_t listener, std::map<CurveKey, std::string> users);
@@ -38,6 +37,7 @@ class Network {
     std::map<std::uint32_t, Door> doors_;
     std::map<std::string, Peer> peers_;
     Zap zap_;
+    SleeperEntry zap_entry_{common_.sleeper, zap_.ready()};
     std::uint32_t next_listener_ = 1;
     bool look_ = false;  ///< at all connections, once next_look_ is reached
     Clock::time_point next_look_{};
@@ -48,11 +48,10 @@ class Network {
         int found;
     };
     std::vector<Watched> watched_;
-    std::vector<pollfd> polled_;  ///< the descriptor to wake by, then those of watched_
     std::vector<Peer*> polled_peers_;
 
     [[nodiscard]] Zap::Answer allowed(const std::string& domain, const Bytes& key);
-    void collect(int wake_fd);
+    void collect();
     [[nodiscard]] bool wait(bool pulse);
     void look(Clock::time_point now);
     void report_cuts(Clock::time_point now);

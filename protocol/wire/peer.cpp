@@ -31,7 +31,8 @@ Peer::~Peer() {
 void Peer::dial(Clock::time_point now) {
     dialled_ = now;
     try {
-        socket_ = std::make_unique<MonitoredSocket>(common_.context, zmq::socket_type::dealer);
+        socket_ = std::make_unique<MonitoredSocket>(common_.context, zmq::socket_type::dealer,
+                                                    &common_.sleeper);
         auto& socket = socket_->socket;
         set_common_options(socket, common_.limits);
         socket.set(zmq::sockopt::reconnect_ivl, -1);
@@ -39,7 +40,7 @@ void Peer::dial(Clock::time_point now) {
         if (settings_->heartbeat_ms > 0) set_heartbeat(socket, settings_->heartbeat_ms);
         wire::set_keepalive(socket, keepalive_s_, settings_->keepalive_again_s,
                             settings_->unacknowledged_ms);
-        set_curve_client(socket, common_.secret, settings_->server_key);
+        set_curve_client(socket, common_.secret, common_.own_key, settings_->server_key);
         socket.connect(settings_->endpoint);
     } catch (const zmq::error_t&) {  // an endpoint that does not parse, or no sockets left
         refused(now);

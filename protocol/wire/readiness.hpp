@@ -18,12 +18,12 @@ class Readiness {
 
     /// To poll for reading, whatever is waited for.
     [[nodiscard]] int fd() const { return fd_; }
-    /// To be called whenever something was sent or read, whatever came of it.
-    void used() { look_ = true; }
-    /// ZMQ_POLLIN, ZMQ_POLLOUT or both; 0 where nothing can have changed. `signalled`: the
+    /// To be called whenever something was sent or read, whatever came of it; and when the
     /// descriptor is readable.
-    [[nodiscard]] int events(bool signalled) {
-        if (!signalled && !look_) return 0;
+    void used() { look_ = true; }
+    /// ZMQ_POLLIN, ZMQ_POLLOUT or both; 0 where nothing can have changed.
+    [[nodiscard]] int events() {
+        if (!look_) return 0;
         look_ = false;
         int out = 0;
         std::size_t size = sizeof out;

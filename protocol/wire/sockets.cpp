@@ -25,7 +25,7 @@ int jittered_ms(int low, int high) {
 
 }  // namespace
 
-MonitoredSocket::MonitoredSocket(zmq::context_t& context, zmq::socket_type type)
+MonitoredSocket::MonitoredSocket(zmq::context_t& context, zmq::socket_type type, Sleeper* sleeper)
     : socket(context, type), monitor(context, zmq::socket_type::pair) {
     static std::atomic<std::uint64_t> count{0};
     const std::string address = "inproc://monitor-" + std::to_string(++count);
@@ -34,6 +34,9 @@ MonitoredSocket::MonitoredSocket(zmq::context_t& context, zmq::socket_type type)
     }
     monitor.set(zmq::sockopt::linger, 0);
     monitor.connect(address);
+    if (sleeper == nullptr) return;
+    socket_entry_.emplace(*sleeper, socket_ready);
+    monitor_entry_.emplace(*sleeper, monitor_ready);
 }
 
 MonitoredSocket::~MonitoredSocket() {
@@ -95,10 +98,10 @@ void set_keepalive(int fd, int keepalive_s) {
     if (on != 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &keepalive_s, sizeof keepalive_s);
 }
 
-void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key) {
-    const auto own = curve_public_of(secret);
+void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& own_key,
+                      const CurveKey& server_key) {
     socket.set(zmq::sockopt::curve_serverkey, zmq::buffer(server_key.data));
-    socket.set(zmq::sockopt::curve_publickey, zmq::buffer(own.data));
+    socket.set(zmq::sockopt::curve_publickey, zmq::buffer(own_key.data));
     socket.set(zmq::sockopt::curve_secretkey, zmq::buffer(secret.data));
 }
 

@@ -7,6 +7,7 @@
 #include <zmq.hpp>
 
 #include "protocol/wire/readiness.hpp"
+#include "protocol/wire/sleeper.hpp"
 #include "protocol/wire/wire.hpp"
 
 namespace clarity::wire {
@@ -21,8 +22,8 @@ struct MonitorEvent {
 /// A ZeroMQ socket with the monitor that watches it. Belongs to the network thread.
 class MonitoredSocket {
   public:
-    /// Throws zmq::error_t.
-    MonitoredSocket(zmq::context_t& context, zmq::socket_type type);
+    /// With a sleeper, which outlives it, that one watches both. Throws zmq::error_t.
+    MonitoredSocket(zmq::context_t& context, zmq::socket_type type, Sleeper* sleeper = nullptr);
     ~MonitoredSocket();
     MonitoredSocket(const MonitoredSocket&) = delete;
     MonitoredSocket& operator=(const MonitoredSocket&) = delete;
@@ -33,6 +34,10 @@ class MonitoredSocket {
     Readiness monitor_ready{monitor};
 
     [[nodiscard]] std::optional<MonitorEvent> next_event();
+
+  private:
+    std::optional<SleeperEntry> socket_entry_;
+    std::optional<SleeperEntry> monitor_entry_;
 };
 
 /// Options that all our sockets share.
@@ -46,8 +51,9 @@ void set_keepalive(int fd, int keepalive_s);
 /// Of listeners: they end what the other end no longer watches.
 inline constexpr int listener_keepalive_again_s = 10;
 inline constexpr int listener_unacknowledged_ms = 30'000;
-/// CURVE as a client with the given own key.
-void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& server_key);
+/// CURVE as a client with the given own keys.
+void set_curve_client(zmq::socket_t& socket, const CurveKey& secret, const CurveKey& own_key,
+                      const CurveKey& server_key);
 /// X25519 public key of a secret one.
 [[nodiscard]] CurveKey curve_public_of(const CurveKey& secret);
 

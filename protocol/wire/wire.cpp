@@ -100,7 +100,7 @@ struct Wire::Impl {
         const Pulse pulse(wake_fd, beat);
         for (bool more = true; more;) {
             try {
-                if (network.turn(wake_fd, beat, pulse.works())) more = run_tasks(network);
+                if (network.turn(beat, pulse.works())) more = run_tasks(network);
             } catch (const zmq::error_t&) {
                 ++counters.dropped_malformed;  // of one socket, which libzmq mends itself
             }
@@ -123,7 +123,7 @@ Result<std::unique_ptr<Wire>> Wire::start(Settings settings) {
         std::unique_ptr<Network> network;
         try {
             network = std::make_unique<Network>(impl->settings, impl->inbox, impl->counters,
-                                                impl->complaints);
+                                                impl->complaints, impl->wake_fd);
             started.set_value({});
         } catch (const zmq::error_t& error) {
             started.set_value(fail(Errc::network, "ZeroMQ cannot start: {}", error.what()));
