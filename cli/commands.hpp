@@ -16,6 +16,12 @@ namespace clarity::cli {
 [[nodiscard]] Command artifact_add_command();
 [[nodiscard]] Command artifact_list_command();
 [[nodiscard]] Command artifact_show_command();
+[[nodiscard]] Command artifact_pin_command();
+[[nodiscard]] Command artifact_unpin_command();
+[[nodiscard]] Command artifact_gc_command();
+[[nodiscard]] Command artifact_peers_command();
+[[nodiscard]] Command artifact_prefetch_command();
+[[nodiscard]] Command artifact_verify_command();
 [[nodiscard]] Command plan_command();
 [[nodiscard]] Command publish_command();
 [[nodiscard]] Command status_command();

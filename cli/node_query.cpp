@@ -1,6 +1,5 @@
 #include "cli/node_query.hpp"
 
-#include "protocol/query.hpp"
 #include "protocol/wire/wire.hpp"
 
 namespace clarity::cli {
@@ -77,19 +76,19 @@ Result<NodeTarget> find_node(const std::vector<Roster>& rosters, const std::stri
                 address);
 }
 
-Result<Json> ask_node(const NodeTarget& node, const SigningKey& observer, int timeout_ms) {
+Result<Json> ask_node(const NodeTarget& node, const SigningKey& observer, int timeout_ms,
+                      const query::Question& question) {
     wire::AskSettings settings;
     settings.endpoint = node.endpoint;
     CLARITY_TRY(settings.server_key, curve_public(node.key));
     settings.own_secret = observer.curve_secret();
-    const auto question = query::encode({.name = "status", .path = {}});
-    auto frame = wire::ask(settings, question, timeout_ms);
+    auto frame = wire::ask(settings, query::encode(question), timeout_ms);
     if (!frame) return tl::unexpected<Error>(std::move(frame).error().within(node.name));
     return status_from(std::move(frame), node.name + " at " + node.endpoint);
 }
 
-Result<Json> ask_socket(const std::string& path, int timeout_ms) {
-    return status_from(ask_local(path, {.name = "status", .path = {}}, timeout_ms), path);
+Result<Json> ask_socket(const std::string& path, int timeout_ms, const query::Question& question) {
+    return status_from(ask_local(path, question, timeout_ms), path);
 }
 
 Result<Delivery> deliver_to_socket(const std::string& socket, const std::string& file,

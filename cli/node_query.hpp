@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/session.hpp"
+#include "protocol/query.hpp"
 
 namespace clarity::cli {
 
@@ -20,11 +21,13 @@ struct NodeTarget {
 [[nodiscard]] Result<NodeTarget> find_node(const std::vector<Roster>& rosters,
                                            const std::string& address);
 
-/// Its status over CURVE with this person's observer key. Errors as wire::ask.
+/// Its answer over CURVE with this person's observer key. Errors as wire::ask.
 [[nodiscard]] Result<Json> ask_node(const NodeTarget& node, const SigningKey& observer,
-                                    int timeout_ms);
-/// The status from a local agent's socket.
-[[nodiscard]] Result<Json> ask_socket(const std::string& path, int timeout_ms);
+                                    int timeout_ms,
+                                    const query::Question& question = {.name = "status"});
+/// The answer from a local agent's socket.
+[[nodiscard]] Result<Json> ask_socket(const std::string& path, int timeout_ms,
+                                      const query::Question& question = {.name = "status"});
 
 /// What the local agent says to a document in a file of this machine.
 struct Delivery {

@@ -180,6 +180,8 @@ Result<Json> post_deployment(Session& session, const DeploymentRequest& request)
                                                 {"correlation_id", request.correlation_id},
                                                 {"dry_run", request.dry_run},
                                                 {"allow_downgrade", request.allow_downgrade},
+                                                {"stage", request.stage},
+                                                {"not_before", request.not_before_unix_s},
                                                 {"rollback", nullptr}});
 }
 

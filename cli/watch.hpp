@@ -31,6 +31,8 @@ struct DeploymentRequest {
     std::string correlation_id;
     bool dry_run = false;
     bool allow_downgrade = false;
+    bool stage = false;                  ///< until it is published again
+    std::int64_t not_before_unix_s = 0;  ///< or until then; 0 = at once
 };
 [[nodiscard]] Result<Json> post_deployment(Session& session, const DeploymentRequest& request);
 

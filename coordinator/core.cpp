@@ -24,6 +24,7 @@ Result<std::unique_ptr<Core>> Core::open(const Config& config, std::int64_t now_
     CLARITY_TRY(auto inventory, InventoryStore::load(*store));
     CLARITY_TRY(auto rosters, Rosters::load(*store, identity->signing));
     CLARITY_TRY(auto deployments, Deployments::load(*store));
+    CLARITY_TRY(auto prefetches, Prefetches::load(*store));
     CLARITY_TRY(auto audit, Audit::open(*store));
     Tokens tokens(*store);
     Vault vault(*store, identity->vault_key);
@@ -36,7 +37,8 @@ Result<std::unique_ptr<Core>> Core::open(const Config& config, std::int64_t now_
     return std::unique_ptr<Core>(
         new Core{config, std::move(identity), std::move(store), std::move(trust),
                  std::move(manifests), std::move(inventory), std::move(tokens), std::move(vault),
-                 std::move(rosters), std::move(deployments), std::move(audit), std::move(auth)});
+                 std::move(rosters), std::move(deployments), std::move(prefetches),
+                 std::move(audit), std::move(auth)});
 }
 
 std::vector<std::string> Core::known_sites() const {

@@ -11,6 +11,7 @@
 #include "coordinator/inventory_store.hpp"
 #include "coordinator/manifests.hpp"
 #include "coordinator/metrics.hpp"
+#include "coordinator/prefetches.hpp"
 #include "coordinator/rosters.hpp"
 #include "coordinator/site_state.hpp"
 #include "coordinator/store.hpp"
@@ -33,6 +34,7 @@ struct Core {
     Vault vault;
     Rosters rosters;
     Deployments deployments;
+    Prefetches prefetches;
     std::unique_ptr<Audit> audit;
     Auth auth;
     SiteState sites = {};

@@ -83,6 +83,7 @@ Result<DeploymentOutcome> Deployments::create(const PlanSources& sources,
         .previous_digest = now == nullptr ? std::nullopt : std::optional(now->digest),
         .seq = number_after(ours, order.seq_seen),
         .now_unix_s = now_unix_s,
+        .not_before_unix_s = order.not_before_unix_s,
         .accept_for_s = 0,
         .id = random_uuid(),
         .correlation_id = order.correlation_id,
@@ -95,7 +96,10 @@ Result<DeploymentOutcome> Deployments::create(const PlanSources& sources,
     const auto* last = newest(out.site);
     // A site that is ahead of us (an older backup was restored) runs what we do not know.
     const bool ahead = order.seq_seen > ours;
-    if (!ahead && out.changes.empty() && last != nullptr && last->basis == basis) {
+    out.activates = now != nullptr && now->plan.not_before_unix_s > now_unix_s &&
+                    now->plan.not_before_unix_s != out.plan.not_before_unix_s;
+    if (!ahead && !out.activates && out.changes.empty() && last != nullptr &&
+        last->basis == basis) {
         out.unchanged = true;
         out.row = *last;
         return out;

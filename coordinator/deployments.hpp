@@ -32,7 +32,8 @@ struct DeploymentOrder {
     std::string by;
     bool dry_run = false;
     bool allow_downgrade = false;
-    std::optional<Digest> inventory;  ///< absent = the one in force
+    std::int64_t not_before_unix_s = 0;  ///< later: staged until then
+    std::optional<Digest> inventory;     ///< absent = the one in force
     std::string rollback_of;
     std::uint64_t seq_seen = 0;  ///< the highest that the site's own records name
 };
@@ -41,6 +42,7 @@ struct DeploymentOutcome {
     std::string site;
     bool published = false;
     bool unchanged = false;
+    bool activates = false;            ///< what the site has staged begins now, or at another time
     std::optional<DeploymentRow> row;  ///< of the new plan, or of the current when unchanged
     Plan plan;
     std::vector<planner::Change> changes;

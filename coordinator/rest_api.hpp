@@ -31,6 +31,7 @@ struct Api {
     void add_trust_routes(Router& router);       ///< rest_trust.cpp: root, tokens, enrol, observers
     void add_inventory_routes(Router& router);   ///< rest_inventory.cpp: files, profiles, secrets
     void add_artifact_routes(Router& router);    ///< rest_artifacts.cpp: manifests
+    void add_cache_routes(Router& router);       ///< rest_cache.cpp: orders about caches
     void add_deployment_routes(Router& router);  ///< rest_deployments.cpp
     void add_agent_routes(Router& router);       ///< rest_agents.cpp: sites, agents, commands
     void add_routes(Router& router);

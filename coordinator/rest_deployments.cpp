@@ -2,6 +2,7 @@
 #include <set>
 
 #include "coordinator/rest_api.hpp"
+#include "protocol/staging.hpp"
 
 namespace clarity::coordinator {
 namespace {
@@ -118,6 +119,8 @@ Answer run_order(Api& api, Call& call, DeploymentOrder order) {
     }
     body["environment"] = name_of(outcome.plan.environment);
     body["unchanged"] = outcome.unchanged;
+    body["activates"] = outcome.activates;
+    body["not_before"] = outcome.plan.not_before_unix_s;
     body["dry_run"] = order.dry_run;
     body["changes"] = changes_json(outcome.changes);
     body["wan_bytes_expected"] = wan_bytes;
@@ -155,6 +158,11 @@ Answer create_deployment(Api& api, Call& call) {
     order.by = call.actor;
     order.dry_run = json_or(call.body, "dry_run", false);
     order.allow_downgrade = json_or(call.body, "allow_downgrade", false);
+    order.not_before_unix_s = json_or<std::int64_t>(call.body, "not_before", 0);
+    if (json_or(call.body, "stage", false)) order.not_before_unix_s = staged_until_further_unix_s;
+    if (order.not_before_unix_s < 0 || order.not_before_unix_s > staged_until_further_unix_s) {
+        return fail(Errc::invalid, "not_before is no time: seconds since 1970");
+    }
     return run_order(api, call, order);
 }
 

@@ -70,6 +70,7 @@ void Api::add_routes(Router& router) {
     add_trust_routes(router);
     add_inventory_routes(router);
     add_artifact_routes(router);
+    add_cache_routes(router);
     add_deployment_routes(router);
     add_agent_routes(router);
 }

@@ -1,5 +1,7 @@
 #include "coordinator/site_documents.hpp"
 
+#include <algorithm>
+
 #include "coordinator/core.hpp"
 #include "protocol/log/log.hpp"
 #include "protocol/orders.hpp"
@@ -24,10 +26,8 @@ Bytes SiteDocuments::beacon(const std::string& site, std::int64_t now_unix_ms) c
     return envelope.encode();
 }
 
-void SiteDocuments::add_plan(const std::string& site, std::vector<Document>& out) {
-    const auto* published = core_.deployments.current(site);
-    if (published == nullptr) return;
-    for (const auto& digest : published->plan.manifests) {
+void SiteDocuments::add_manifests(const std::vector<Digest>& digests, std::vector<Document>& out) {
+    for (const auto& digest : digests) {
         const auto at = core_.manifests.all().find(digest);
         if (at == core_.manifests.all().end()) continue;
         const auto& manifest = at->second.manifest;
@@ -35,6 +35,18 @@ void SiteDocuments::add_plan(const std::string& site, std::vector<Document>& out
                              at->second.envelope_bytes),
                        {}});
     }
+}
+
+void SiteDocuments::add_plan(const std::string& site, std::vector<Document>& out) {
+    auto ahead = core_.prefetches.of(site);
+    const auto* published = core_.deployments.current(site);
+    if (published == nullptr) return add_manifests(ahead, out);
+    const auto& named = published->plan.manifests;
+    std::erase_if(ahead, [&](const auto& each) {
+        return std::find(named.begin(), named.end(), each) != named.end();
+    });
+    add_manifests(ahead, out);
+    add_manifests(named, out);
     out.push_back(
         {ad_of("plan", site, published->plan.seq, published->digest, published->bytes.size()),
          published->bytes});

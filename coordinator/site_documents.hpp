@@ -11,7 +11,8 @@ namespace clarity::coordinator {
 struct Core;
 
 /// The signed documents that a site's uplinks are offered: every root version, the roster, the
-/// newest plan with its manifests; and the beacon beside them. Loop thread only.
+/// newest plan with its manifests, and those to fetch ahead of a plan; and the beacon beside them.
+/// Loop thread only.
 class SiteDocuments {
   public:
     explicit SiteDocuments(Core& core) : core_(core) {}
@@ -28,6 +29,7 @@ class SiteDocuments {
         Bytes bytes;  ///< empty for a manifest: read when asked for
     };
     [[nodiscard]] std::vector<Document> all(const std::string& site);
+    void add_manifests(const std::vector<Digest>& digests, std::vector<Document>& out);
     void add_plan(const std::string& site, std::vector<Document>& out);
 
     Core& core_;

@@ -32,6 +32,7 @@ inline constexpr std::string_view roster = "roster";               ///< site →
 inline constexpr std::string_view secret = "secret";               ///< client, name → encrypted
 inline constexpr std::string_view plan = "plan";                   ///< site, seq → envelope
 inline constexpr std::string_view deployment = "deployment";       ///< id → JSON
+inline constexpr std::string_view prefetch = "prefetch";           ///< site, manifest → JSON
 
 }  // namespace schema
 

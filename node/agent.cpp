@@ -7,6 +7,7 @@
 #include "node/agent_impl.hpp"
 #include "node/memory.hpp"
 #include "node/own_endpoints.hpp"
+#include "protocol/artifact_peers.hpp"
 #include "protocol/log/log.hpp"
 #include "storage/files.hpp"
 
@@ -17,6 +18,8 @@ constexpr std::int64_t tick_ms = 500;
 constexpr std::int64_t quiet_tick_ms = 5000;  ///< settled in, nothing to decide
 constexpr std::int64_t site_delay_min_ms = 20;
 constexpr std::int64_t site_delay_max_ms = 320;
+/// Right after a start, when the others may be starting as well and news come without end.
+constexpr std::int64_t site_delay_young_max_ms = 1280;
 constexpr std::int64_t site_quiet_ms = 1000;
 constexpr std::int64_t result_wait_ms = 30'000;
 constexpr std::int64_t settle_in_ms = 10'000;
@@ -84,10 +87,17 @@ Result<void> Agent::Impl::start() {
     load_nonces();
     CLARITY_CHECK(start_listeners());
     const auto& ca = trust.roster().ca_pem.empty() ? identity.ca_pem : trust.roster().ca_pem;
-    CLARITY_TRY(workloads,
-                Workloads::start(loop, config, identity, store, ca, [self = weak_from_this()] {
-                    if (const auto me = self.lock()) me->touch_record();
-                }));
+    WorkloadHooks hooks;
+    hooks.changed = [self = weak_from_this()] {
+        if (const auto me = self.lock()) me->touch_record();
+    };
+    hooks.site = [this] {
+        if (mesh) return snapshot();
+        return SiteSnapshot{&trust.roster(), identity.server_id, 0, {}, nullptr, nullptr};
+    };
+    hooks.manifests = [this]() -> const std::map<Digest, Manifest>& { return trust.manifests(); };
+    hooks.planned = [this] { return trust.planned_artifacts(); };
+    CLARITY_TRY(workloads, Workloads::start(loop, config, identity, store, ca, std::move(hooks)));
     queries = std::make_unique<QueryService>(*net, query_sources());
     if (!config.http_listen.empty()) {
         CLARITY_TRY(http, serve_endpoints(
@@ -100,8 +110,10 @@ Result<void> Agent::Impl::start() {
     apply_roster();
     load_addresses();
     start_beacon();
+    trust.also_want(workloads->wanted_manifests());
     sync_offers();
     apply_plan();
+    workloads->manifests_changed();
     want_what_is_missing();
     sign_record();
     tick();
@@ -122,6 +134,13 @@ QuerySources Agent::Impl::query_sources() {
             if (each.kind == "roster") return std::move(each.bytes);
         }
         return Bytes();
+    };
+    out.artifact = [this](const std::string& name) {
+        std::vector<KnownArtifact> known;
+        for (const auto& [digest, each] : trust.manifests()) {
+            known.push_back({each.artifact, each.version, each.sha256, each.size_bytes});
+        }
+        return artifact_peers_json(view(), name, known);
     };
     out.deliver = [this](std::string_view bytes) { return take_document("", Bytes(bytes)); };
     return out;
@@ -250,22 +269,28 @@ void Agent::Impl::on_site_changed() {
     if (site_pending || stopping) return;
     site_pending = true;
     const bool quiet = mesh->now_ms() - site_done_ms > site_quiet_ms;
-    site_delay_ms = quiet ? site_delay_min_ms : std::min(2 * site_delay_ms, site_delay_max_ms);
+    const auto most = is_settled_in ? site_delay_max_ms : site_delay_young_max_ms;
+    site_delay_ms = quiet ? site_delay_min_ms : std::min(2 * site_delay_ms, most);
     site_timer.expires_after(std::chrono::milliseconds(site_delay_ms));
     site_timer.async_wait([self = weak_from_this()](const auto& error) {
         const auto me = self.lock();
         if (error || !me || me->stopping) return;
         me->site_pending = false;
         me->site_done_ms = me->mesh->now_ms();
-        me->workloads->set_site(me->snapshot());
-        me->decide_uplink();
+        const auto site = me->snapshot();
+        me->workloads->set_site(site);
+        me->decide_uplink(site);
         me->uplink->site_changed();
     });
 }
 
 /// By rank among those that reach the coordinator; or for a while, to say how a command ended.
 void Agent::Impl::decide_uplink() {
-    const bool ranked = uplink_decision.step(mesh->now_ms(), uplink_candidates(snapshot()),
+    decide_uplink(snapshot());
+}
+
+void Agent::Impl::decide_uplink(const SiteSnapshot& site) {
+    const bool ranked = uplink_decision.step(mesh->now_ms(), uplink_candidates(site),
                                              uplink->reaches_coordinator());
     if (mesh->now_ms() - results_since_ms > result_wait_ms) results.clear();
     uplink->set(ranked || !results.empty(), uplink_decision.is_primary(),

@@ -1,6 +1,7 @@
 #include <set>
 
 #include "node/agent_impl.hpp"
+#include "protocol/cache_order.hpp"
 #include "protocol/log/log.hpp"
 
 namespace clarity {
@@ -126,6 +127,7 @@ Result<std::string> Agent::Impl::take_document(const std::string& kind, const By
         case DocumentEffect::manifest:
             taken = "manifest";
             apply_plan();
+            workloads->manifests_changed();
             break;
     }
     want_what_is_missing();
@@ -178,6 +180,7 @@ void Agent::Impl::take_order(const Bytes& bytes) {
     policy.settle(envelope->digest());
     if (nonces.contains(command->nonce) || nonces.size() >= nonces_max) return;
     nonces[command->nonce] = command->expires_unix_s;
+    expect_manifest(*command);
     if (command->server_id != identity.server_id) {
         passed_on[envelope->digest()] = command->expires_unix_s;
         mesh->offer({"command", command->nonce.substr(0, 64), 1, envelope->digest(), bytes.size()},
@@ -201,6 +204,19 @@ void Agent::Impl::take_order(const Bytes& bytes) {
         if (text.size() > text_max) text = text.substr(text.size() - text_max);
         me->on_result({nonce, result.has_value(), std::move(text)});
     });
+}
+
+/// An artifact that some server is to fetch ahead of a plan: its manifest comes from the
+/// coordinator through the uplinks, and every server wants it, for who has the bytes offers them.
+void Agent::Impl::expect_manifest(const Command& command) {
+    if (command.action != cache_order::prefetch) return;
+    const auto order = CacheOrder::decode(command.argument);
+    if (!order || order->manifest.is_zero()) return;
+    workloads->expect_manifest(order->manifest);
+    trust.also_want(workloads->wanted_manifests());
+    workloads->manifests_changed();
+    want_what_is_missing();
+    uplink->trust_changed();
 }
 
 /// Through our own connection to the coordinator; decide_uplink() opens one for it if need be.

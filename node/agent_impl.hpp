@@ -76,6 +76,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     void receive(const std::string& user, const wire::Handle& from, Bytes frame);
     void on_site_changed();
     void decide_uplink();
+    void decide_uplink(const SiteSnapshot& site);
     void load_addresses();
     void store_addresses(bool at_once);
     void look_at_own_endpoints();
@@ -95,6 +96,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
     /// `kind` empty = whatever it is. Says its kind; a refusal is in log and record by then.
     Result<std::string> take_document(const std::string& kind, const Bytes& body);
     void take_order(const Bytes& bytes);
+    void expect_manifest(const Command& command);
     void load_nonces();
     void forget_old_commands();
     void on_result(control::OrderResult result);
@@ -108,6 +110,7 @@ struct Agent::Impl : std::enable_shared_from_this<Agent::Impl> {
 
     // agent_metrics.cpp
     [[nodiscard]] std::string metrics_text();
+    void cache_metrics(const WorkloadTotals& totals);
     void network_metrics();
     void transport_metrics();
 };

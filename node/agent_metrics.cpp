@@ -62,7 +62,7 @@ std::string Agent::Impl::metrics_text() {
     gauge("fetches_delta", "Pulls from origins chunk by chunk", totals.fetches.delta_fetches);
     gauge("fetches_whole", "Pulls of whole files, where chunks would not pay",
           totals.fetches.whole_fetches);
-    gauge("cache_bytes", "Bytes in the artifact cache", totals.cache_bytes);
+    cache_metrics(totals);
     gauge("swarm_connections", "Peers connected in the swarm", totals.swarm_connections);
     for (const auto& [peer, times] : totals.swarm_offenders) {
         Totals{metrics}("swarm_offences", "Times a peer was caught sending wrong pieces", times,
@@ -70,6 +70,21 @@ std::string Agent::Impl::metrics_text() {
     }
     network_metrics();
     return metrics.text();
+}
+
+void Agent::Impl::cache_metrics(const WorkloadTotals& totals) {
+    const auto& cache = totals.cache;
+    const Gauges gauge{metrics};
+    const Totals total{metrics};
+    gauge("cache_bytes", "Bytes in the artifact cache", cache.size_bytes);
+    gauge("cache_limit_bytes", "Its limit; 0 = the disk alone", cache.limit_bytes);
+    gauge("cache_pinned_bytes", "Of its bytes, those that are pinned", cache.pinned_bytes);
+    gauge("cache_artifacts", "Artifacts in the cache, whole or in part", cache.artifacts);
+    total("cache_evicted", "Artifacts dropped for room", cache.evicted);
+    total("cache_evicted_bytes", "Bytes dropped for room", cache.evicted_bytes);
+    total("cache_verified_bytes", "Bytes read again and found right", totals.scrub.verified_bytes);
+    total("cache_damaged", "Artifacts found damaged on the disk", totals.scrub.damaged);
+    total("cache_repaired", "Of these, whole again", totals.scrub.repaired);
 }
 
 /// The mesh and its connections.

@@ -49,6 +49,27 @@ void read_addresses(yaml::Map& map, AgentConfig& out) {
     });
 }
 
+void read_cache(yaml::Map& cache, AgentConfig& out) {
+    const auto number = [&](const char* key, std::uint32_t low, std::uint32_t high,
+                            std::uint32_t& value) {
+        value = static_cast<std::uint32_t>(cache.integer(key, low, high, value));
+    };
+    out.cache_size_max_bytes =
+        static_cast<std::uint64_t>(cache.integer("size_max_bytes", 0, bytes_max));
+    number("high_percent", 1, 100, out.cache_high_percent);
+    number("low_percent", 1, 100, out.cache_low_percent);
+    if (out.cache_low_percent > out.cache_high_percent) {
+        cache.error(cache.line_of("low_percent"),
+                    fmt::format("cache.low_percent is {}, above high_percent, {}",
+                                out.cache_low_percent, out.cache_high_percent));
+    }
+    number("replicas_min", 1, 16, out.cache_replicas_min);
+    number("scrub_percent_a_day", 0, 1000, out.cache_scrub_percent_a_day);
+    out.cache_scrub_rate_bytes_s = static_cast<std::uint64_t>(
+        cache.integer("scrub_rate_bytes_s", 1024, bytes_max,
+                      static_cast<std::int64_t>(out.cache_scrub_rate_bytes_s)));
+}
+
 void read_config(yaml::Map& map, AgentConfig& out) {
     using enum yaml::Need;
     out.state_dir = map.text("state_dir", optional, out.state_dir);
@@ -68,10 +89,7 @@ void read_config(yaml::Map& map, AgentConfig& out) {
         out.wan_rate_limit_bytes_s =
             static_cast<std::uint64_t>(wan.integer("rate_limit_bytes_s", 0, bytes_max));
     });
-    map.child("cache", [&](yaml::Map& cache) {
-        out.cache_size_max_bytes =
-            static_cast<std::uint64_t>(cache.integer("size_max_bytes", 0, bytes_max));
-    });
+    map.child("cache", [&](yaml::Map& cache) { read_cache(cache, out); });
     map.child("log", [&](yaml::Map& log) {
         out.log_level = log.choice("level", {"debug", "info", "warning", "error"}, out.log_level);
         out.log_json = log.boolean("json", out.log_json);

@@ -22,9 +22,14 @@ struct AgentConfig {
     std::string beacon_interface;
     std::string swarm_listen = "0.0.0.0:8473";
     std::string swarm_advertise;
-    std::string http_listen = "127.0.0.1:8474";  ///< empty = none
-    std::uint64_t wan_rate_limit_bytes_s = 0;    ///< 0 = none
-    std::uint64_t cache_size_max_bytes = 0;      ///< 0 = no limit but the disk
+    std::string http_listen = "127.0.0.1:8474";    ///< empty = none
+    std::uint64_t wan_rate_limit_bytes_s = 0;      ///< 0 = none
+    std::uint64_t cache_size_max_bytes = 0;        ///< 0 = no limit but the disk
+    std::uint32_t cache_high_percent = 95;         ///< cleaned above this share of it …
+    std::uint32_t cache_low_percent = 80;          ///< … down to this one
+    std::uint32_t cache_replicas_min = 2;          ///< copies that the site is to keep
+    std::uint32_t cache_scrub_percent_a_day = 10;  ///< read again by itself; 0 = never
+    std::uint64_t cache_scrub_rate_bytes_s = 16ULL << 20;
     std::string log_level = "info";
     bool log_json = false;
     std::string docker_socket = "/var/run/docker.sock";

@@ -32,8 +32,10 @@ Result<Json> answer(std::string_view frame, Asker asker, const QuerySources& sou
     if (question.name == "roster") {
         return Json{{"envelope", to_base64(sources.roster_envelope())}};
     }
+    if (question.name == "artifact") return sources.artifact(question.path);
     if (question.name == "deliver") return deliver(question, asker, sources);
-    return fail(Errc::invalid, "unknown question; known are status, roster, version, deliver");
+    return fail(Errc::invalid,
+                "unknown question; known are status, roster, version, artifact, deliver");
 }
 
 }  // namespace

@@ -15,6 +15,8 @@ struct QuerySources {
     std::function<Json()> status;  ///< protocol/status.hpp
     std::function<Json()> version;
     std::function<Bytes()> roster_envelope;
+    /// Who has which share of an artifact: "NAME" or "NAME@VERSION" (protocol/artifact_peers.hpp).
+    std::function<Json(const std::string& name)> artifact;
     /// Takes a document that an operator brought in a file; says its kind.
     std::function<Result<std::string>(std::string_view bytes)> deliver;
 };

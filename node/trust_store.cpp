@@ -199,6 +199,7 @@ std::vector<Digest> TrustStore::manifests_beside(const std::vector<Digest>& curr
                                                  const std::vector<Digest>& previous) const {
     std::set<Digest> needed(current.begin(), current.end());
     needed.insert(previous.begin(), previous.end());
+    needed.insert(also_wanted_.begin(), also_wanted_.end());
     std::vector<Digest> out;
     for (const auto& [digest, manifest] : manifests_) {
         if (!needed.contains(digest)) out.push_back(digest);
@@ -228,10 +229,22 @@ Result<void> TrustStore::accept_beacon(const Envelope& envelope) {
     return {};
 }
 
+std::set<Digest> TrustStore::planned_artifacts() const {
+    auto named = previous_manifests_;
+    if (plan_) named.insert(named.end(), plan_->manifests.begin(), plan_->manifests.end());
+    std::set<Digest> out;
+    for (const auto& digest : named) {
+        const auto at = manifests_.find(digest);
+        if (at != manifests_.end()) out.insert(at->second.sha256);
+    }
+    return out;
+}
+
 std::vector<Digest> TrustStore::missing_manifests() const {
+    std::set<Digest> wanted = also_wanted_;
+    if (plan_) wanted.insert(plan_->manifests.begin(), plan_->manifests.end());
     std::vector<Digest> out;
-    if (!plan_) return out;
-    for (const auto& digest : plan_->manifests) {
+    for (const auto& digest : wanted) {
         if (!manifests_.contains(digest)) out.push_back(digest);
     }
     return out;

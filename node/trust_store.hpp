@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,12 @@ class TrustStore {
     [[nodiscard]] std::uint64_t plan_seq() const { return plan_ ? plan_->seq : 0; }
     [[nodiscard]] const Beacon* beacon() const { return beacon_ ? &*beacon_ : nullptr; }
     [[nodiscard]] const std::map<Digest, Manifest>& manifests() const { return manifests_; }
-    /// Manifests that the plan names and we lack.
+    /// Manifests that are wanted beside the plans': of artifacts to fetch ahead. Replaces the list.
+    void also_want(std::set<Digest> manifests) { also_wanted_ = std::move(manifests); }
+    [[nodiscard]] const std::set<Digest>& also_wanted() const { return also_wanted_; }
+    /// Artifacts of the plan and of the one before it, as far as their manifests are held.
+    [[nodiscard]] std::set<Digest> planned_artifacts() const;
+    /// Manifests that the plan names, or that are wanted beside it, and we lack.
     [[nodiscard]] std::vector<Digest> missing_manifests() const;
 
     /// Everything that peers may ask for.
@@ -72,7 +78,7 @@ class TrustStore {
     [[nodiscard]] Result<void> load();
     [[nodiscard]] Result<void> load_documents();
     [[nodiscard]] Result<void> check_no_downgrade(const Plan& next) const;
-    /// Held manifests that neither list names.
+    /// Held manifests that neither list names, nor are wanted beside them.
     [[nodiscard]] std::vector<Digest> manifests_beside(const std::vector<Digest>& current,
                                                        const std::vector<Digest>& previous) const;
     void hold(std::string kind, std::string key, std::uint64_t version, const Envelope& envelope);
@@ -85,6 +91,7 @@ class TrustStore {
     std::optional<Plan> plan_;
     Digest plan_digest_;
     std::vector<Digest> previous_manifests_;
+    std::set<Digest> also_wanted_;
     std::optional<Beacon> beacon_;
     std::map<Digest, Manifest> manifests_;
     std::map<Digest, HeldDocument> held_;

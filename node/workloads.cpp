@@ -1,23 +1,24 @@
-#include "node/workloads.hpp"
+#include "node/workloads_impl.hpp"
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <ctime>
-#include <optional>
-#include <set>
 
-#include "node/deploy/deployment.hpp"
-#include "node/deploy/worker_pool.hpp"
 #include "protocol/log/log.hpp"
 #include "protocol/orders.hpp"
+#include "protocol/staging.hpp"
 #include "protocol/x509.hpp"
 
 namespace clarity {
 namespace {
 
 const std::string pin_owner = "deploy";
+constexpr std::size_t expected_manifests_max = 64;
+
+std::int64_t now_unix_s() {
+    return std::time(nullptr);
+}
 
 /// Worth telling the services that wait; the rest heals by itself and is only shown.
 bool is_lasting(Errc code) {
@@ -31,134 +32,149 @@ bool is_lasting(Errc code) {
 
 }  // namespace
 
-struct Workloads::Impl : std::enable_shared_from_this<Workloads::Impl> {
-    Impl(boost::asio::io_context& io, const Identity& who, std::function<void()> on_change)
-        : loop(io), identity(who), changed(std::move(on_change)), timer(io) {}
+DeployCallbacks Workloads::Impl::deploy_callbacks() {
+    const auto self = weak_from_this();
+    DeployCallbacks out;
+    out.need_artifact = [self](const Manifest& manifest) {
+        if (const auto me = self.lock()) me->need(manifest);
+    };
+    out.changed = [self] {
+        if (const auto me = self.lock()) me->changed();
+    };
+    out.pin = [self](const Digest& sha256) {
+        const auto me = self.lock();
+        if (!me) return;
+        const auto pinned = me->cache->pin(sha256, pin_owner);
+        if (!pinned) log::error("cache: {}", pinned.error().message);
+    };
+    out.unpin = [self](const Digest& sha256) {
+        const auto me = self.lock();
+        if (!me) return;
+        const auto unpinned = me->cache->unpin(sha256, pin_owner);
+        if (!unpinned) log::error("cache: {}", unpinned.error().message);
+        // It was in use until now.
+        me->cache->touch(sha256, now_unix_s());
+    };
+    return out;
+}
 
-    boost::asio::io_context& loop;
-    const Identity& identity;
-    std::function<void()> changed;
-    boost::asio::steady_timer timer;  ///< the plan's not-before
-    std::unique_ptr<ArtifactCache> cache;
-    std::unique_ptr<Swarm> swarm;
-    std::unique_ptr<Deployment> deployment;
-    Plan plan;
-    std::map<Digest, Manifest> manifests;
-    std::set<Digest> held_by_others;  ///< complete copies elsewhere at the site
-    std::map<Digest, std::string> fetch_errors;
-    std::optional<WorkerPool> workers{std::in_place, 1U};  ///< last: ends first
-
-    DeployCallbacks deploy_callbacks() {
-        const auto self = weak_from_this();
-        DeployCallbacks out;
-        out.need_artifact = [self](const Manifest& manifest) {
-            if (const auto me = self.lock()) me->need(manifest);
-        };
-        out.changed = [self] {
-            if (const auto me = self.lock()) me->changed();
-        };
-        out.pin = [self](const Digest& sha256) {
-            const auto me = self.lock();
-            if (!me) return;
-            const auto pinned = me->cache->pin(sha256, pin_owner);
-            if (!pinned) log::error("cache: {}", pinned.error().message);
-        };
-        out.unpin = [self](const Digest& sha256) {
-            const auto me = self.lock();
-            if (!me) return;
-            const auto unpinned = me->cache->unpin(sha256, pin_owner);
-            if (!unpinned) log::error("cache: {}", unpinned.error().message);
-        };
-        return out;
-    }
-
-    SwarmCallbacks swarm_callbacks() {
-        const auto self = weak_from_this();
-        SwarmCallbacks out;
-        out.on_complete = [self](const Digest& sha256, const std::string& path) {
-            const auto me = self.lock();
-            if (!me) return;
-            me->fetch_errors.erase(sha256);
-            if (me->deployment) me->deployment->artifact_ready(sha256, path);
-            me->changed();
-        };
-        out.on_error = [self](const Digest& sha256, const Error& error) {
-            const auto me = self.lock();
-            if (!me) return;
-            auto& known = me->fetch_errors[sha256];
-            if (known != error.message) log::warning("{}", error.message);
-            known = error.message;
-            if (me->deployment && is_lasting(error.code)) {
-                me->deployment->artifact_failed(sha256, error);
-            }
-            me->changed();
-        };
-        out.on_changed = [self] {
-            if (const auto me = self.lock()) me->changed();
-        };
-        return out;
-    }
-
-    /// Makes room on a worker, then asks the swarm.
-    void need(const Manifest& manifest) {
-        if (const auto path = cache->find(manifest.sha256)) {
-            swarm->seed(manifest);
-            deployment->artifact_ready(manifest.sha256, *path);
-            return;
+SwarmCallbacks Workloads::Impl::swarm_callbacks() {
+    const auto self = weak_from_this();
+    SwarmCallbacks out;
+    out.on_complete = [self](const Digest& sha256, const std::string& path) {
+        const auto me = self.lock();
+        if (!me) return;
+        me->fetch_errors.erase(sha256);
+        me->scrub->completed(sha256);
+        if (me->deployment && me->needed.contains(sha256)) {
+            me->deployment->artifact_ready(sha256, path);
         }
-        auto candidates = servers_wanting(plan, manifests, manifest.sha256);
-        const auto correlation = plan.correlation_id;
-        workers->post([self = weak_from_this(), manifest, correlation,
-                       candidates = std::move(candidates), elsewhere = held_by_others]() mutable {
-            const auto me = self.lock();
-            if (!me) return;
-            const auto dropped = me->cache->collect(
-                [&](const CachedArtifact& each) { return elsewhere.contains(each.sha256); },
-                manifest.size_bytes);
-            if (!dropped) log::warning("cache: {}", dropped.error().message);
-            boost::asio::post(me->loop, [self, manifest, correlation,
-                                         gone = dropped.value_or(std::vector<Digest>{}),
-                                         candidates = std::move(candidates)]() mutable {
-                const auto again = self.lock();
-                if (!again || !again->swarm) return;
-                for (const auto& digest : gone) again->swarm->forget(digest);
-                again->swarm->want(manifest, correlation, std::move(candidates));
-            });
-        });
-    }
-
-    void open_repositories() {
-        const auto at = plan.sealed_repositories.find(identity.server_id);
-        if (at == plan.sealed_repositories.end()) return;
-        const auto plain = identity.key.open_sealed(at->second);
-        auto repositories = plain ? RepositorySet::decode(*plain)
-                                  : Result<RepositorySet>(tl::unexpected(plain.error()));
-        if (!repositories) {
-            log::error("plan {}: repositories: {}", plan.seq, repositories.error().message);
-            return;
+        me->changed();
+    };
+    out.on_error = [self](const Digest& sha256, const Error& error) {
+        const auto me = self.lock();
+        if (!me) return;
+        auto& known = me->fetch_errors[sha256];
+        if (known != error.message) log::warning("{}", error.message);
+        known = error.message;
+        if (me->deployment && is_lasting(error.code)) {
+            me->deployment->artifact_failed(sha256, error);
         }
-        swarm->set_repositories(*std::move(repositories));
-    }
+        me->changed();
+    };
+    out.on_changed = [self] {
+        if (const auto me = self.lock()) me->changed();
+    };
+    return out;
+}
 
-    void apply_now() {
-        open_repositories();
-        for (const auto& [digest, manifest] : manifests) {
-            if (cache->find(manifest.sha256)) swarm->seed(manifest);
-        }
-        deployment->apply(plan, manifests);
+/// Makes room, then asks the swarm.
+void Workloads::Impl::need(const Manifest& manifest) {
+    needed.insert(manifest.sha256);
+    if (const auto path = cache->find(manifest.sha256)) {
+        cache->touch(manifest.sha256, now_unix_s());
+        swarm->seed(manifest);
+        deployment->artifact_ready(manifest.sha256, *path);
+        return;
     }
-};
+    fetch(manifest, plan.correlation_id, servers_wanting(plan, manifests, manifest.sha256));
+}
+
+/// Makes room, then asks the swarm.
+void Workloads::Impl::fetch(const Manifest& manifest, const std::string& correlation,
+                            std::vector<std::string> candidates) {
+    const auto here = cache->describe(manifest.sha256);
+    const auto held = here ? std::min(here->held_bytes, manifest.size_bytes) : 0;
+    keeper->make_room(manifest.size_bytes - held, [self = weak_from_this(), manifest, correlation,
+                                                   candidates = std::move(candidates)]() mutable {
+        const auto me = self.lock();
+        if (!me || !me->swarm) return;
+        me->swarm->want(manifest, correlation, std::move(candidates));
+    });
+}
+
+/// The plan's, and what prefetches name beside them.
+void Workloads::Impl::open_repositories() {
+    RepositorySet all;
+    const auto at = plan.sealed_repositories.find(identity.server_id);
+    if (at != plan.sealed_repositories.end()) {
+        add_repositories(fmt::format("plan {}", plan.seq), at->second, all);
+    }
+    for (const auto& [sha256, order] : prefetches->all()) {
+        if (order.repositories.empty()) continue;
+        add_repositories("prefetch of " + order.artifact, order.repositories, all);
+    }
+    swarm->set_repositories(std::move(all));
+}
+
+void Workloads::Impl::add_repositories(const std::string& whose, const Bytes& sealed,
+                                       RepositorySet& all) const {
+    const auto plain = identity.key.open_sealed(sealed);
+    auto opened = plain ? RepositorySet::decode(*plain)
+                        : Result<RepositorySet>(tl::unexpected(plain.error()));
+    if (!opened) {
+        log::error("{}: repositories: {}", whose, opened.error().message);
+        return;
+    }
+    for (auto& each : opened->repositories) {
+        if (all.find(each.id) == nullptr) all.repositories.push_back(std::move(each));
+    }
+}
+
+void Workloads::Impl::apply_now() {
+    open_repositories();
+    for (const auto& [digest, manifest] : manifests) {
+        if (cache->find(manifest.sha256)) swarm->seed(manifest);
+    }
+    deployment->apply(plan, manifests);
+    std::vector<Digest> named;
+    for (const auto& [digest, manifest] : manifests) named.push_back(manifest.sha256);
+    end_prefetches(named);  // from here on the plan's pins hold what it needs
+    mend();
+}
 
 Result<std::unique_ptr<Workloads>> Workloads::start(boost::asio::io_context& loop,
                                                     const AgentConfig& config,
                                                     const Identity& identity, KeyValueStore& store,
-                                                    std::string ca_pem,
-                                                    std::function<void()> changed) {
-    auto impl = std::make_shared<Impl>(loop, identity, std::move(changed));
+                                                    std::string ca_pem, WorkloadHooks hooks) {
+    auto impl = std::make_shared<Impl>(loop, identity, std::move(hooks));
     CacheSettings cache;
     cache.root = config.state_dir + "/cache";
     cache.size_max_bytes = config.cache_size_max_bytes;
+    cache.high_percent = config.cache_high_percent;
+    cache.low_percent = config.cache_low_percent;
     CLARITY_TRY(impl->cache, ArtifactCache::open(std::move(cache), store));
+    CacheKeeperSettings keeper;
+    keeper.replicas_min = config.cache_replicas_min;
+    impl->keeper = std::make_shared<CacheKeeper>(loop, *impl->cache, keeper, impl->keeper_hooks());
+    CacheScrubSettings scrub;
+    scrub.percent_a_day = config.cache_scrub_percent_a_day;
+    scrub.rate_bytes_s = config.cache_scrub_rate_bytes_s;
+    impl->scrub =
+        std::make_shared<CacheScrub>(loop, *impl->cache, store, scrub, impl->scrub_hooks());
+    impl->cache_orders = std::make_unique<CacheOrders>(*impl->cache, *impl->keeper, *impl->scrub,
+                                                       impl->order_hooks());
+    CLARITY_TRY(impl->prefetches, Prefetches::load(store));
     SwarmSettings swarm;
     swarm.server_id = identity.server_id;
     swarm.listen = config.swarm_listen;
@@ -177,6 +193,8 @@ Result<std::unique_ptr<Workloads>> Workloads::start(boost::asio::io_context& loo
     deploy.service_manager = config.service_manager;
     impl->deployment = std::make_unique<Deployment>(loop, std::move(deploy), store, identity.key,
                                                     impl->deploy_callbacks());
+    impl->keeper->start();
+    impl->scrub->start();
     auto out = std::unique_ptr<Workloads>(new Workloads);
     out->impl_ = std::move(impl);
     return out;
@@ -185,20 +203,14 @@ Result<std::unique_ptr<Workloads>> Workloads::start(boost::asio::io_context& loo
 Workloads::~Workloads() {
     if (!impl_) return;
     impl_->timer.cancel();
-    impl_->workers.reset();
+    impl_->keeper->end();
+    impl_->scrub->end();
     impl_->deployment.reset();
     impl_->swarm.reset();
 }
 
 void Workloads::set_site(const SiteSnapshot& site) {
     auto claims = site_claims(site);
-    impl_->held_by_others.clear();
-    for (const auto& [id, server] : claims.servers) {
-        if (!server.alive) continue;
-        for (const auto& holding : server.holdings) {
-            if (holding.complete) impl_->held_by_others.insert(holding.sha256);
-        }
-    }
     std::vector<SwarmPeer> peers;
     for (const auto& member : site.roster->members) {
         if (member.server_id == site.self) continue;
@@ -227,17 +239,37 @@ void Workloads::apply(const Plan& plan, const std::map<Digest, Manifest>& manife
         const auto at = manifests.find(digest);
         if (at != manifests.end()) me.manifests.insert(*at);
     }
-    const auto wait_s = plan.not_before_unix_s - static_cast<std::int64_t>(std::time(nullptr));
     me.timer.cancel();
-    if (wait_s <= 0) return me.apply_now();
-    log::info_for(plan.correlation_id, "plan {} starts in {} s", plan.seq, wait_s);
-    me.timer.expires_after(std::chrono::seconds(wait_s));
-    me.timer.async_wait([self = me.weak_from_this()](const auto& error) {
-        if (const auto again = self.lock(); again && !error) again->apply_now();
-    });
+    if (!me.is_staged()) return me.apply_now();
+    log::info_for(plan.correlation_id, "plan {} is staged: it {}", plan.seq,
+                  plan.not_before_unix_s == staged_until_further_unix_s
+                      ? "waits for a later plan"
+                      : fmt::format("begins in {} s", plan.not_before_unix_s - now_unix_s()));
+    me.stage();
+    me.wait_to_begin();
+}
+
+void Workloads::manifests_changed() {
+    impl_->fetch_ahead();
+}
+
+void Workloads::expect_manifest(const Digest& manifest) {
+    auto& expected = impl_->expected_manifests;
+    if (expected.size() >= expected_manifests_max) expected.clear();
+    expected.insert(manifest);
+}
+
+std::set<Digest> Workloads::wanted_manifests() const {
+    auto out = impl_->prefetches->manifests();
+    out.insert(impl_->expected_manifests.begin(), impl_->expected_manifests.end());
+    return out;
 }
 
 void Workloads::act(const Command& command, std::function<void(Result<std::string>)> done) {
+    if (cache_order::is_action(command.action)) {
+        impl_->cache_orders->act(command, std::move(done));
+        return;
+    }
     static const std::set<std::string> known{"start", "stop", "restart", "logs"};
     if (!known.contains(command.action)) {
         done(fail(Errc::unavailable, "action \"{}\" is not offered by this agent", command.action));
@@ -250,8 +282,16 @@ void Workloads::describe(Record& record) const {
     record.services = impl_->deployment->services();
     record.plan_settled = impl_->deployment->settled();
     record.plan_failed = impl_->deployment->failed();
+    if (impl_->is_staged()) {  // the engine speaks of the plan before
+        record.plan_settled = false;
+        record.plan_failed = false;
+        record.notices.push_back(
+            fmt::format("plan {} is staged: nothing of it is started yet", impl_->plan.seq));
+    }
     record.holdings = impl_->swarm->holdings();
     record.claims = impl_->swarm->claims();
+    impl_->keeper->describe(record);
+    for (auto& line : impl_->scrub->notices()) record.notices.push_back(std::move(line));
     for (auto& notice : impl_->deployment->notices()) record.notices.push_back(std::move(notice));
 }
 
@@ -261,7 +301,8 @@ WorkloadTotals Workloads::totals() const {
         out.wan_bytes += holding.wan_bytes;
         out.lan_bytes += holding.lan_bytes;
     }
-    out.cache_bytes = impl_->cache->size_bytes();
+    out.cache = impl_->keeper->totals();
+    out.scrub = impl_->scrub->totals();
     out.swarm_connections = impl_->swarm->connections();
     out.swarm_offenders = impl_->swarm->offenders();
     out.fetches = impl_->swarm->fetch_totals();

@@ -22,7 +22,8 @@ inline constexpr std::size_t answer_max_bytes = 32U << 20;
 [[nodiscard]] std::string_view body_of(std::string_view frame);
 
 /// `name` is "status" (answer: protocol/status.hpp), "roster" ({"envelope": base64}, for the CLI's
-/// cache of addresses), "version" ({"version", "server", "site"}), or, on the local socket only,
+/// cache of addresses), "version" ({"version", "server", "site"}), "artifact" (who has which share
+/// of the one named in `path`: protocol/artifact_peers.hpp), or, on the local socket only,
 /// "deliver": take the signed document in the file `path` on the node's host, as if a peer had
 /// brought it (answer: {"accepted": kind}).
 struct Question {

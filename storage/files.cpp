@@ -21,6 +21,17 @@ std::string temporary_beside(const std::string& path) {
     return fmt::format("{}.tmp-{}-{}", path, ::getpid(), counter++);
 }
 
+using Kind = FileOperation::Kind;
+std::atomic<FileTap*> file_tap{nullptr};
+
+/// Whether a test lets the change happen; if not, errno says why.
+bool may(Kind kind, const std::string& path, const std::string& to = {}) {
+    auto* tap = file_tap.load(std::memory_order_acquire);
+    if (tap == nullptr) return true;
+    errno = tap->before({kind, path, to});
+    return errno == 0;
+}
+
 /// Removes a file on every way out but the good one.
 struct Leftover {
     std::string path;
@@ -101,31 +112,38 @@ Result<void> write_file_atomic(const std::string& path, std::string_view bytes, 
             return named(std::move(file).error());
         }
         // The mode is what was asked for, whatever the umask: secrets and shared files rely on it.
-        if (::fchmod(file->descriptor(), mode) != 0) {
+        if (!may(Kind::mode, temporary.path) || ::fchmod(file->descriptor(), mode) != 0) {
             return tl::unexpected(file_error("set the mode", path, errno));
         }
         if (auto written = file->write_at(bytes, 0); !written) {
             return named(std::move(written).error());
         }
-        if (::fsync(file->descriptor()) != 0) {
+        if (!may(Kind::sync, temporary.path) || ::fsync(file->descriptor()) != 0) {
             return tl::unexpected(file_error("write", path, errno));
         }
     }
-    if (::rename(temporary.path.c_str(), path.c_str()) != 0) {
+    if (!may(Kind::rename, temporary.path, path) ||
+        ::rename(temporary.path.c_str(), path.c_str()) != 0) {
         return tl::unexpected(file_error("replace", path, errno));
     }
     temporary.path.clear();
     return sync_dir(parent_dir(path));
 }
 
-Result<void> make_dirs(const std::string& path, mode_t mode) {
+namespace {
+
+Result<void> make_each_dir(const std::string& path, mode_t mode, bool durable) {
     if (path.empty()) return fail(Errc::invalid, "cannot make a folder: its path is empty");
     for (std::size_t at = 1; at <= path.size(); ++at) {
         if (at != path.size() && path[at] != '/') continue;
         const std::string part = path.substr(0, at);
-        if (::mkdir(part.c_str(), mode) == 0) continue;
-        const int reason = errno;
         struct stat info {};
+        if (::stat(part.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) continue;
+        if (may(Kind::make_dir, part) && ::mkdir(part.c_str(), mode) == 0) {
+            if (durable) CLARITY_CHECK(sync_dir(parent_dir(part)));
+            continue;
+        }
+        const int reason = errno;
         if (::stat(part.c_str(), &info) != 0) {
             return tl::unexpected(file_error("make the folder", part, reason));
         }
@@ -136,7 +154,20 @@ Result<void> make_dirs(const std::string& path, mode_t mode) {
     return {};
 }
 
+}  // namespace
+
+Result<void> make_dirs(const std::string& path, mode_t mode) {
+    return make_each_dir(path, mode, false);
+}
+
+Result<void> make_dirs_durable(const std::string& path, mode_t mode) {
+    return make_each_dir(path, mode, true);
+}
+
 Result<void> remove_all(const std::string& path) {
+    if (file_exists(path) && !may(Kind::remove, path)) {
+        return tl::unexpected(file_error("remove", path, errno));
+    }
     std::error_code error;
     std::filesystem::remove_all(path, error);
     if (error) return tl::unexpected(file_error("remove", path, error.value()));
@@ -144,7 +175,7 @@ Result<void> remove_all(const std::string& path) {
 }
 
 Result<void> rename_durable(const std::string& from, const std::string& to) {
-    if (::rename(from.c_str(), to.c_str()) != 0) {
+    if (!may(Kind::rename, from, to) || ::rename(from.c_str(), to.c_str()) != 0) {
         return tl::unexpected(file_error("rename to " + to, from, errno));
     }
     CLARITY_CHECK(sync_dir(parent_dir(to)));
@@ -152,6 +183,7 @@ Result<void> rename_durable(const std::string& from, const std::string& to) {
 }
 
 Result<void> sync_dir(const std::string& path) {
+    if (!may(Kind::sync_dir, path)) return tl::unexpected(file_error("sync", path, errno));
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) return tl::unexpected(file_error("open", path, errno));
     const int answer = ::fsync(descriptor);
@@ -162,6 +194,17 @@ Result<void> sync_dir(const std::string& path) {
         return tl::unexpected(file_error("sync", path, reason));
     }
     return {};
+}
+
+Result<void> change_mode(const std::string& path, mode_t mode) {
+    if (!may(Kind::mode, path) || ::chmod(path.c_str(), mode) != 0) {
+        return tl::unexpected(file_error("set the mode", path, errno));
+    }
+    return {};
+}
+
+void tap_files(FileTap* tap) {
+    file_tap.store(tap, std::memory_order_release);
 }
 
 bool file_exists(const std::string& path) {
@@ -208,13 +251,17 @@ Result<File> File::open_read(const std::string& path) {
 }
 
 Result<File> File::open_write(const std::string& path, mode_t mode) {
-    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode);
+    const bool is_new = !file_exists(path);
+    const bool allowed = !is_new || may(Kind::create, path);
+    const int descriptor = allowed ? ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode) : -1;
     if (descriptor < 0) return tl::unexpected(file_error("open for writing", path, errno));
     return File(descriptor, path);
 }
 
 Result<File> File::create(const std::string& path, mode_t mode) {
-    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    const int descriptor = may(Kind::create, path)
+                               ? ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+                               : -1;
     if (descriptor < 0) return tl::unexpected(file_error("create", path, errno));
     return File(descriptor, path);
 }
@@ -233,6 +280,7 @@ Result<std::size_t> File::read_at(char* buffer, std::size_t size, std::uint64_t 
 }
 
 Result<void> File::write_at(std::string_view bytes, std::uint64_t offset) {
+    if (!may(Kind::write, path_)) return tl::unexpected(file_error("write", path_, errno));
     while (!bytes.empty()) {
         const auto put =
             ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -245,14 +293,17 @@ Result<void> File::write_at(std::string_view bytes, std::uint64_t offset) {
 }
 
 Result<void> File::resize(std::uint64_t size_bytes) {
-    if (::ftruncate(descriptor_, static_cast<off_t>(size_bytes)) != 0) {
+    if (!may(Kind::resize, path_) ||
+        ::ftruncate(descriptor_, static_cast<off_t>(size_bytes)) != 0) {
         return tl::unexpected(file_error("set the length", path_, errno));
     }
     return {};
 }
 
 Result<void> File::sync() {
-    if (::fdatasync(descriptor_) != 0) return tl::unexpected(file_error("sync", path_, errno));
+    if (!may(Kind::sync, path_) || ::fdatasync(descriptor_) != 0) {
+        return tl::unexpected(file_error("sync", path_, errno));
+    }
     return {};
 }
 

@@ -25,6 +25,9 @@ namespace clarity {
 /// The folder and its missing parents; new ones get `mode`. An existing folder is fine.
 [[nodiscard]] Result<void> make_dirs(const std::string& path, mode_t mode = 0755);
 
+/// The same, durable when it returns: what is synced in the folder outlives a power cut.
+[[nodiscard]] Result<void> make_dirs_durable(const std::string& path, mode_t mode = 0755);
+
 /// A file or a folder with all in it; nothing there is fine. Symbolic links are not followed.
 [[nodiscard]] Result<void> remove_all(const std::string& path);
 
@@ -38,6 +41,9 @@ namespace clarity {
 [[nodiscard]] Result<std::uint64_t> file_size(const std::string& path);
 /// What an unprivileged writer may still use on the file system of `path`.
 [[nodiscard]] Result<std::uint64_t> free_space_bytes(const std::string& path);
+
+/// The mode, whatever the umask.
+[[nodiscard]] Result<void> change_mode(const std::string& path, mode_t mode);
 
 /// "/a/b/c" → "/a/b"; "c" → ".".
 [[nodiscard]] std::string parent_dir(const std::string& path);
@@ -76,5 +82,25 @@ class File {
     int descriptor_ = -1;
     std::string path_;
 };
+
+/// One call that changes files, as it is about to be made.
+struct FileOperation {
+    enum class Kind { make_dir, create, write, resize, mode, sync, rename, remove, sync_dir };
+    Kind kind = Kind::write;
+    std::string path;
+    std::string to = {};  ///< of a rename
+};
+
+/// Sees every change that the functions here make, before it is made: how tests cut the power at
+/// any step. Called by whichever thread makes the change.
+class FileTap {
+  public:
+    virtual ~FileTap() = default;
+    /// 0 = go on; an errno: the call fails with it and is not made.
+    [[nodiscard]] virtual int before(const FileOperation& operation) = 0;
+};
+
+/// For tests: `tap` sees what follows until it is replaced; null = nobody. It must outlive that.
+void tap_files(FileTap* tap);
 
 }  // namespace clarity

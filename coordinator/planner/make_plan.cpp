@@ -72,7 +72,7 @@ class Planner {
         plan_.seq = input_.seq;
         plan_.previous = input_.previous_digest;
         plan_.created_unix_s = input_.now_unix_s;
-        plan_.not_before_unix_s = input_.now_unix_s;
+        plan_.not_before_unix_s = std::max(input_.now_unix_s, input_.not_before_unix_s);
         plan_.accept_until_unix_s =
             input_.accept_for_s == 0 ? 0 : input_.now_unix_s + input_.accept_for_s;
         plan_.allow_downgrade = input_.allow_downgrade;

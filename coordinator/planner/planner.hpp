@@ -31,7 +31,8 @@ struct PlannerInput {
     std::optional<Digest> previous_digest{};
     std::uint64_t seq = 1;
     std::int64_t now_unix_s = 0;
-    std::int64_t accept_for_s = 0;  ///< 0 = for ever
+    std::int64_t not_before_unix_s = 0;  ///< in the past or 0 = at once
+    std::int64_t accept_for_s = 0;       ///< 0 = for ever
     std::string id{};
     std::string correlation_id{};
     Bytes fingerprint_key{};  ///< 32 bytes
@@ -43,6 +44,11 @@ struct PlannerInput {
 /// that is wrong, a line each: not_found (site, manifests, secrets), invalid, denied (downgrade).
 [[nodiscard]] Result<Plan> make_plan(const PlannerInput& input,
                                      std::vector<std::string>* warnings = nullptr);
+
+/// The repositories as make_plan seals them for one enrolled server; for what is to be fetched
+/// ahead of a plan.
+[[nodiscard]] Result<Bytes> sealed_repositories(const PlannerInput& input,
+                                                const std::string& server_id);
 
 /// Changes exactly when what make_plan seals as repositories does (keyed): the sealed bytes
 /// themselves differ each time and are no part of diff_plans.

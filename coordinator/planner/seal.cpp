@@ -131,6 +131,18 @@ RepositorySet resolve_repositories(const PlannerInput& input, const inventory::S
     return out;
 }
 
+Result<Bytes> sealed_repositories(const PlannerInput& input, const std::string& server_id) {
+    const auto* member = input.roster.find(server_id);
+    for (const auto* server : input.inventory.servers_of(input.client, input.datacenter)) {
+        if (server->id != server_id || member == nullptr) continue;
+        Faults faults;
+        const auto open = resolve_repositories(input, *server, faults);
+        if (!faults.empty()) return tl::unexpected<Error>(faults.error());
+        return seal_to(member->key, open.encode());
+    }
+    return fail(Errc::not_found, "server {} is not in the inventory in force", server_id);
+}
+
 Digest fingerprint(std::string_view key, const Service& service, const ServiceConfig& config) {
     Canonical out;
     out.text(service.name).text(service.version).text(name_of(service.type));

@@ -1,15 +1,23 @@
 #include "storage/cache/cache.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "protocol/merkle.hpp"
 #include "storage/cache/entry.hpp"
 #include "storage/files.hpp"
 
 namespace clarity {
+
+namespace {
+
+/// `hashed` once the file, whose hash that is, is durable.
+Result<Digest> sync_hashed(const std::string& path, const Digest& hashed) {
+    CLARITY_TRY(auto file, File::open_write(path));
+    CLARITY_CHECK(file.sync());
+    return hashed;
+}
+
+}  // namespace
 
 ArtifactCache::ArtifactCache(CacheSettings settings, KeyValueStore& store)
     : settings_(std::move(settings)), store_(store) {}
@@ -136,12 +144,14 @@ std::vector<bool> ArtifactCache::pieces(const Digest& sha256) const {
 }
 
 Result<std::string> ArtifactCache::complete(const Manifest& manifest, std::int64_t now_unix_s,
-                                            std::stop_token stop) {
+                                            std::stop_token stop, const Digest* hashed) {
     const std::string what = fmt::format("cache: {} {}", manifest.artifact, manifest.version);
     const std::string path = partial_path(manifest.sha256);
     const std::string target = object_path(manifest.sha256);
     if (find(manifest.sha256)) return target;
-    auto digest = cache_detail::hash_and_sync(path, manifest.size_bytes, stop);
+    auto digest = hashed != nullptr
+                      ? sync_hashed(path, *hashed)
+                      : cache_detail::hash_and_sync(path, manifest.size_bytes, stop);
     if (!digest) return fail_within(what, std::move(digest));
     if (*digest != manifest.sha256) {
         auto bad = recheck(manifest, path, std::vector<bool>(manifest.piece_count(), true));
@@ -157,16 +167,15 @@ Result<std::string> ArtifactCache::complete(const Manifest& manifest, std::int64
                     "fetched again",
                     what, digest->hex(), manifest.sha256.hex(), *bad, manifest.piece_count());
     }
-    CLARITY_CHECK(make_dirs(parent_dir(target), 0750));
-    if (::chmod(path.c_str(), 0440) != 0) {
-        return tl::unexpected(file_error("make read-only", path, errno));
-    }
+    CLARITY_CHECK(make_dirs_durable(parent_dir(target), 0750));
+    CLARITY_CHECK(change_mode(path, 0440));
     const std::lock_guard lock(mutex_);
     CLARITY_CHECK(rename_durable(path, target));
     auto& entry = entries_[manifest.sha256];
     if (!entry) entry = std::make_unique<Entry>(Entry::of(manifest));
     entry->complete = true;
     entry->last_used_unix_s = now_unix_s;
+    entry->verified_unix_s = now_unix_s;
     if (!manifest.chunks.empty()) {
         CLARITY_CHECK(store_.put(cache_detail::chunks_key(manifest.sha256), manifest.chunks));
     }
@@ -199,6 +208,7 @@ CachedArtifact ArtifactCache::view_of(const Digest& sha256, const Entry& entry) 
     out.piece_size_bytes = entry.piece_size_bytes;
     out.complete = entry.complete;
     out.pieces = entry.complete ? std::vector<bool>(entry.pieces.size(), true) : entry.pieces;
+    out.held_bytes = entry.held_bytes();
     out.last_used_unix_s = entry.last_used_unix_s;
     for (const auto& [owner, pinned] : pins_) {
         if (pinned == sha256) out.pins.insert(owner);

@@ -15,6 +15,7 @@
 
 #include "protocol/chunk_list.hpp"
 #include "protocol/manifest.hpp"
+#include "storage/cache/eviction.hpp"
 #include "storage/kv.hpp"
 
 namespace clarity {
@@ -27,6 +28,7 @@ struct CacheSettings {
     std::uint32_t low_percent = 80;
     /// begin() refuses (no_space) what would leave less than this free on the disk.
     std::uint64_t disk_reserve_bytes = 64ULL << 20;
+    std::string boot_id = {};  ///< what names this boot of the machine; empty = as the kernel says
 };
 
 /// One artifact in the cache.
@@ -37,9 +39,29 @@ struct CachedArtifact {
     std::uint64_t size_bytes = 0;
     std::uint32_t piece_size_bytes = 0;
     bool complete = false;
-    std::vector<bool> pieces;  ///< which are on disk; all true when complete
+    std::vector<bool> pieces;      ///< which are on disk; all true when complete
+    std::uint64_t held_bytes = 0;  ///< on disk: the whole of it, or its pieces
     std::int64_t last_used_unix_s = 0;
-    std::set<std::string> pins;  ///< who needs it: "running:smsgateway", "rollback:…"
+    std::set<std::string> pins;  ///< who needs it: "deploy", "operator", "prefetch"
+};
+
+/// What made room, or would.
+struct Collection {
+    std::uint64_t size_bytes = 0;  ///< before
+    std::vector<CachedArtifact> dropped;
+
+    [[nodiscard]] std::uint64_t freed_bytes() const {
+        std::uint64_t out = 0;
+        for (const auto& each : dropped) out += each.held_bytes;
+        return out;
+    }
+};
+
+/// What became of a damaged artifact.
+struct SetAside {
+    std::size_t pieces = 0;
+    std::size_t bad_pieces = 0;  ///< the others stay: begin() goes on from them
+    bool dropped = false;  ///< all of it: no manifest to judge its pieces by, or no reading it
 };
 
 /// Where a chunk can be read: in a complete artifact of the cache.
@@ -74,9 +96,11 @@ class ArtifactCache {
     /// All bytes are there: hashes the whole file, syncs it, makes it read-only and moves it to
     /// the objects. Returns its final path. On a wrong hash the pieces are checked one by one, the
     /// bad ones unmarked, and the error (invalid) counts them; where every piece is good, it is
-    /// the manifest that contradicts itself (conflict).
+    /// the manifest that contradicts itself (conflict). `hashed`: the SHA-256 of the partial file
+    /// where the caller took it as the bytes came in; then it is only synced.
     [[nodiscard]] Result<std::string> complete(const Manifest& manifest, std::int64_t now_unix_s,
-                                               std::stop_token stop = {});
+                                               std::stop_token stop = {},
+                                               const Digest* hashed = nullptr);
 
     /// Path of a complete artifact; nothing for a partial one. Does not read the file.
     [[nodiscard]] std::optional<std::string> find(const Digest& sha256) const;
@@ -100,21 +124,45 @@ class ArtifactCache {
 
     [[nodiscard]] std::vector<CachedArtifact> list() const;
     [[nodiscard]] std::uint64_t size_bytes() const;  ///< complete + what partials hold
+    [[nodiscard]] const CacheSettings& settings() const { return settings_; }
+    struct Whole {
+        Digest sha256;
+        std::int64_t last_used_unix_s = 0;
+    };
+    /// Every complete artifact, in the order of their digests.
+    [[nodiscard]] std::vector<Whole> whole() const;
+    /// Everything that is pinned, here or not, with the pins' owners.
+    [[nodiscard]] std::map<Digest, std::set<std::string>> pinned() const;
 
-    /// Whether collect() may drop it: the owner says no for the site's last copy of a thing.
-    using MayDrop = std::function<bool(const CachedArtifact&)>;
-    /// When what is here and `incoming_bytes` more are above the high mark: drops the least
-    /// recently used that nobody pins until below the low mark. Call it before begin(). Returns
-    /// what was dropped. Never fails for want of candidates.
-    [[nodiscard]] Result<std::vector<Digest>> collect(const MayDrop& may_drop = {},
-                                                      std::uint64_t incoming_bytes = 0);
+    /// What the owner knows of an artifact that has no pin here: does the site need this copy?
+    using Judge = std::function<Keep(const CachedArtifact&)>;
+    /// When what is here and `incoming_bytes` more are above the high mark, or the disk lacks room
+    /// for them: drops unpinned artifacts as choose_evictions() says. Call it before begin(). Never
+    /// fails for want of candidates. `dry_run`: says what would go.
+    [[nodiscard]] Result<Collection> collect(const Judge& judge = {},
+                                             std::uint64_t incoming_bytes = 0,
+                                             bool dry_run = false);
+    enum class Verdict { good, damaged, absent };
+    /// Reads a complete artifact from the disk (not from the page cache) and hashes it, at most so
+    /// many bytes a second, 0 = as fast as it goes. Changes nothing but the time of its last
+    /// verification. Errors: cancelled.
+    [[nodiscard]] Result<Verdict> verify(const Digest& sha256, std::int64_t now_unix_s,
+                                         std::uint64_t rate_bytes_s = 0,
+                                         const std::stop_token& stop = {});
+    /// The complete artifact whose last verification, or arrival, is the longest ago.
+    [[nodiscard]] std::optional<Digest> next_to_verify() const;
+    /// Takes a damaged artifact out of service at once, pinned or not: with its manifest it becomes
+    /// a partial one that has its good pieces still, without one it is dropped. Reads all of it.
+    [[nodiscard]] Result<SetAside> set_aside(const Digest& sha256, const Manifest* manifest);
+
     /// Drops one artifact, complete or not; conflict when pinned.
     [[nodiscard]] Result<void> remove(const Digest& sha256);
 
     ~ArtifactCache();
 
+    struct Entry;  ///< of the index on disk: entry.hpp
+
   private:
-    struct Entry;
     ArtifactCache(CacheSettings settings, KeyValueStore& store);
     [[nodiscard]] Result<void> load();
     [[nodiscard]] Result<void> settle_entries();
@@ -128,6 +176,7 @@ class ArtifactCache {
     [[nodiscard]] std::string partial_path(const Digest& sha256) const;
     [[nodiscard]] CachedArtifact view_of(const Digest& sha256, const Entry& entry) const;
     [[nodiscard]] bool is_pinned(const Digest& sha256) const;
+    [[nodiscard]] std::uint64_t disk_short_of(std::uint64_t incoming_bytes) const;
 
     CacheSettings settings_;
     KeyValueStore& store_;

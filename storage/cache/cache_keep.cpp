@@ -56,28 +56,59 @@ Result<void> ArtifactCache::set_pins(const std::string& owner_prefix,
     return {};
 }
 
-Result<std::vector<Digest>> ArtifactCache::collect(const MayDrop& may_drop,
-                                                   std::uint64_t incoming_bytes) {
-    std::vector<Digest> dropped;
-    std::uint64_t total = size_bytes() + incoming_bytes;
-    const std::uint64_t limit = settings_.size_max_bytes;
-    if (limit == 0 || total <= limit / 100 * settings_.high_percent) return dropped;
-    auto candidates = list();
-    std::sort(candidates.begin(), candidates.end(),
-              [](const auto& a, const auto& b) { return a.last_used_unix_s < b.last_used_unix_s; });
-    for (const auto& each : candidates) {
-        if (total <= limit / 100 * settings_.low_percent) break;
-        // The owner's question is asked without the lock: it may look into the cache.
-        if (!each.pins.empty() || (may_drop && !may_drop(each))) continue;
-        const std::lock_guard lock(mutex_);
-        const auto at = entries_.find(each.sha256);
-        if (at == entries_.end() || is_pinned(each.sha256)) continue;
-        const std::uint64_t held = at->second->held_bytes();
-        CLARITY_CHECK(drop(each.sha256));
-        total -= std::min(total, held);
-        dropped.push_back(each.sha256);
+std::vector<ArtifactCache::Whole> ArtifactCache::whole() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<Whole> out;
+    out.reserve(entries_.size());
+    for (const auto& [sha256, entry] : entries_) {
+        if (entry->complete) out.push_back({sha256, entry->last_used_unix_s});
     }
-    return dropped;
+    return out;
+}
+
+std::map<Digest, std::set<std::string>> ArtifactCache::pinned() const {
+    const std::lock_guard lock(mutex_);
+    std::map<Digest, std::set<std::string>> out;
+    for (const auto& [owner, sha256] : pins_) out[sha256].insert(owner);
+    return out;
+}
+
+/// What begin() would refuse for. Where the disk cannot be asked, begin() will say why.
+std::uint64_t ArtifactCache::disk_short_of(std::uint64_t incoming_bytes) const {
+    if (incoming_bytes == 0) return 0;
+    const auto free = free_space_bytes(settings_.root);
+    const auto needed = incoming_bytes + settings_.disk_reserve_bytes;
+    return !free || *free >= needed ? 0 : needed - *free;
+}
+
+Result<Collection> ArtifactCache::collect(const Judge& judge, std::uint64_t incoming_bytes,
+                                          bool dry_run) {
+    Collection out;
+    std::map<Digest, CachedArtifact> unpinned;
+    std::vector<EvictionCandidate> candidates;
+    for (auto& each : list()) {
+        out.size_bytes += each.held_bytes;
+        if (!each.pins.empty()) continue;
+        // The owner's question is asked without the lock: it may look into the cache.
+        const auto keep = judge ? judge(each) : Keep::no;
+        candidates.push_back({each.sha256, each.held_bytes, each.last_used_unix_s, keep});
+        unpinned.emplace(each.sha256, std::move(each));
+    }
+    EvictionRoom room;
+    room.total_bytes = out.size_bytes + incoming_bytes;
+    room.limit_bytes = settings_.size_max_bytes;
+    room.high_percent = settings_.high_percent;
+    room.low_percent = settings_.low_percent;
+    room.disk_short_bytes = disk_short_of(incoming_bytes);
+    for (const auto& sha256 : choose_evictions(room, std::move(candidates))) {
+        if (!dry_run) {
+            const std::lock_guard lock(mutex_);
+            if (!entries_.contains(sha256) || is_pinned(sha256)) continue;
+            CLARITY_CHECK(drop(sha256));
+        }
+        out.dropped.push_back(std::move(unpinned.at(sha256)));
+    }
+    return out;
 }
 
 Result<void> ArtifactCache::remove(const Digest& sha256) {

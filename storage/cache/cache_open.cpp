@@ -9,11 +9,14 @@ namespace clarity {
 
 Result<std::unique_ptr<ArtifactCache>> ArtifactCache::open(CacheSettings settings,
                                                            KeyValueStore& store) {
-    CLARITY_CHECK(make_dirs(settings.root + "/objects", 0750));
-    CLARITY_CHECK(make_dirs(settings.root + "/partial", 0750));
+    CLARITY_CHECK(make_dirs_durable(settings.root + "/objects", 0750));
+    CLARITY_CHECK(make_dirs_durable(settings.root + "/partial", 0750));
     std::unique_ptr<ArtifactCache> out(new ArtifactCache(std::move(settings), store));
     // Without a boot id (no /proc) every start counts as a reboot: slower, never wrong.
-    out->boot_id_ = read_file("/proc/sys/kernel/random/boot_id", 64).value_or("");
+    out->boot_id_ = out->settings_.boot_id;
+    if (out->boot_id_.empty()) {
+        out->boot_id_ = read_file("/proc/sys/kernel/random/boot_id", 64).value_or("");
+    }
     CLARITY_CHECK(out->load());
     CLARITY_CHECK(out->settle_entries());
     CLARITY_CHECK(out->sweep_files());

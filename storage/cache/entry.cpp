@@ -21,6 +21,7 @@ struct StoredEntry {
     Bytes bits;
     std::int64_t last_used_unix_s = 0;
     std::string boot_id;
+    std::int64_t verified_unix_s = 0;
 };
 
 template <class A>
@@ -34,6 +35,7 @@ void fields(A& a, StoredEntry& e) {
     a.bin("bits", e.bits);
     a.value("used", e.last_used_unix_s);
     a.text("boot", e.boot_id);
+    a.optional("verified", e.verified_unix_s);
 }
 
 }  // namespace
@@ -65,7 +67,7 @@ Bytes ArtifactCache::Entry::encode() const {
                        size_bytes, piece_size_bytes,
                        complete,   static_cast<std::uint32_t>(pieces.size()),
                        {},         last_used_unix_s,
-                       boot_id};
+                       boot_id,    verified_unix_s};
     stored.bits.resize((pieces.size() + 7) / 8);
     for (std::size_t i = 0; i < pieces.size(); ++i) {
         if (pieces[i]) stored.bits[i / 8] = static_cast<char>(stored.bits[i / 8] | 1 << i % 8);
@@ -81,7 +83,7 @@ Result<ArtifactCache::Entry> ArtifactCache::Entry::decode(std::string_view bytes
     }
     Entry out{stored.artifact,         stored.version,  stored.size_bytes,
               stored.piece_size_bytes, stored.complete, std::vector<bool>(stored.piece_count),
-              stored.last_used_unix_s, stored.boot_id};
+              stored.last_used_unix_s, stored.boot_id,  stored.verified_unix_s};
     for (std::size_t i = 0; i < out.pieces.size(); ++i) {
         out.pieces[i] = (static_cast<unsigned char>(stored.bits[i / 8]) >> i % 8 & 1) != 0;
     }

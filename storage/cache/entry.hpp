@@ -13,7 +13,8 @@ struct ArtifactCache::Entry {
     bool complete = false;
     std::vector<bool> pieces;
     std::int64_t last_used_unix_s = 0;
-    std::string boot_id;  ///< of the boot that wrote the pieces
+    std::string boot_id;               ///< of the boot that wrote the pieces
+    std::int64_t verified_unix_s = 0;  ///< when the whole file was last found right
 
     [[nodiscard]] static Entry of(const Manifest& manifest);
     /// Whether the manifest cuts the same bytes up in the same way.

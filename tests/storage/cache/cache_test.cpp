@@ -212,15 +212,24 @@ TEST_CASE("cache: the least recently used unpinned go first, down to the low mar
         all.push_back(artifact("a" + std::to_string(i), 190'000, i + 1));
         site.put(all.back(), i);
     }
-    CHECK(site.cache->collect()->empty());  // 950 kB are not above the high mark
+    CHECK(site.cache->collect()->dropped.empty());  // 950 kB are not above the high mark
     REQUIRE(site.cache->pin(all[0].manifest.sha256, "running:a0"));
     site.cache->touch(all[1].manifest.sha256, 100);
     site.restart();
     const auto last = all[2].manifest.sha256;
+    const auto looked = site.cache->collect({}, 190'000, true);
+    REQUIRE(looked);
+    CHECK(looked->dropped.front().sha256 == last);
+    CHECK(site.cache->find(last));  // a dry run drops nothing
     const auto dropped = site.cache->collect(
-        [&](const CachedArtifact& each) { return each.sha256 != last; }, 190'000);
+        [&](const CachedArtifact& each) { return each.sha256 == last ? Keep::yes : Keep::no; },
+        190'000);
     REQUIRE(dropped);
-    CHECK(*dropped == std::vector<Digest>{all[3].manifest.sha256, all[4].manifest.sha256});
+    REQUIRE(dropped->dropped.size() == 2);
+    CHECK(dropped->dropped[0].sha256 == all[3].manifest.sha256);
+    CHECK(dropped->dropped[1].sha256 == all[4].manifest.sha256);
+    CHECK(dropped->size_bytes == 5 * 190'000);
+    CHECK(dropped->freed_bytes() == 2 * 190'000);
     CHECK(site.cache->find(all[0].manifest.sha256));
     CHECK(site.cache->find(all[1].manifest.sha256));
     CHECK(site.cache->find(all[2].manifest.sha256));
