@@ -58,7 +58,9 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
     std::int64_t active_ms = -active_every_ms;
     std::int64_t told_silent_ms = -1;
     std::int64_t record_received_ms = -1;
+    std::int64_t armed_ms = -1;  ///< for when the timer is set; -1 = not at all
     bool pumping = false;
+    bool settling = false;  ///< settle() is on its way
     bool changed = false;
     bool roster_changed = false;
     std::set<std::string> fresh_records;  ///< whose, since the book was updated
@@ -247,27 +249,42 @@ struct MeshDriver::Impl : std::enable_shared_from_this<MeshDriver::Impl> {
             for (auto& effect : effects) carry_out(effect);
         }
         pumping = false;
-        if (changed) {
-            changed = false;
-            // After a change of the roster anybody's may be gone; a site's start is many changes.
-            const auto fresh = std::exchange(fresh_records, {});
-            learn_addresses(std::exchange(roster_changed, false) ? book.update(mesh)
-                                                                 : book.update(mesh, fresh));
-            look_at_active(true);
-            boost::asio::post(loop, [self = weak_from_this()] {
-                if (const auto me = self.lock(); me && !me->stopped) me->callbacks.changed();
-            });
+        if (settling) return;
+        settling = true;
+        boost::asio::post(loop, [self = weak_from_this()] {
+            if (const auto me = self.lock(); me && !me->stopped) me->settle();
+        });
+    }
+
+    void take_changes() {
+        // After a change of the roster anybody's may be gone; a site's start is many changes.
+        const auto fresh = std::exchange(fresh_records, {});
+        learn_addresses(std::exchange(roster_changed, false) ? book.update(mesh)
+                                                             : book.update(mesh, fresh));
+        look_at_active(true);
+    }
+
+    /// What frames that came together need once.
+    void settle() {
+        settling = false;
+        if (std::exchange(changed, false)) {
+            take_changes();
+            callbacks.changed();
         }
-        arm();
+        if (!stopped) arm();
     }
 
     void arm() {
+        const auto time = now();
         const auto due = std::min(mesh.deadline(), links.deadline());
-        const auto wait = std::clamp(due - now(), wait_min_ms, wait_max_ms);
-        timer.expires_after(std::chrono::milliseconds(wait));
+        const auto at = time + std::clamp(due - time, wait_min_ms, wait_max_ms);
+        if (at == armed_ms) return;
+        armed_ms = at;
+        timer.expires_after(std::chrono::milliseconds(at - time));
         timer.async_wait([self = weak_from_this()](const auto& error) {
             const auto me = self.lock();
             if (error || !me || me->stopped) return;
+            me->armed_ms = -1;
             me->mesh.on_time(me->now());
             me->look_at_active(false);
             me->links.on_time(me->now());

@@ -18,6 +18,11 @@ MeshLinks::MeshLinks(LinkSettings settings, LinkActions actions)
       random_(static_cast<std::uint_fast32_t>(settings_.seed)) {}
 
 void MeshLinks::send(std::int64_t now_ms, const std::string& member, Bytes frame, Belief belief) {
+    const bool guess = belief == Belief::unknown && !active_.contains(member);
+    if (guess && !links_.contains(member) && !may_guess()) {
+        ++counters_.unsent;
+        return;
+    }
     auto& link = links_[member];
     link.used_ms = now_ms;
     const bool own_is_second = link.duplicate_ms >= 0 && link.in.has_value();
@@ -29,10 +34,19 @@ void MeshLinks::send(std::int64_t now_ms, const std::string& member, Bytes frame
     if (link.out || now_ms < link.retry_ms || link.dial_ms >= 0) return;
     // To the dead and to strangers the other end has no reason to dial.
     if (we_dial(member) || belief == Belief::dead || !active_.contains(member)) {
-        return dial(now_ms, member, link);
+        return dial(now_ms, member, link, guess);
     }
     link.dial_ms = now_ms + (belief == Belief::alive ? settings_.patience_alive_ms
                                                      : settings_.patience_unknown_ms);
+}
+
+bool MeshLinks::may_guess() const {
+    std::size_t under_way = 0;
+    for (const auto& [member, link] : links_) {
+        const bool dials = link.out && !link.out->is_up && !link.in;
+        if (dials && !active_.contains(member)) ++under_way;
+    }
+    return under_way < settings_.guesses_max;
 }
 
 void MeshLinks::wait(std::int64_t now_ms, Link& link, Bytes frame) {
@@ -65,7 +79,7 @@ void MeshLinks::flush(std::int64_t now_ms, const std::string& member, Link& link
     }
 }
 
-void MeshLinks::dial(std::int64_t now_ms, const std::string& member, Link& link) {
+void MeshLinks::dial(std::int64_t now_ms, const std::string& member, Link& link, bool guess) {
     const auto addresses = actions_.addresses(member);
     link.dial_ms = -1;
     if (addresses.empty()) {
@@ -75,10 +89,11 @@ void MeshLinks::dial(std::int64_t now_ms, const std::string& member, Link& link)
     if (link.address >= addresses.size()) link.address = 0;
     // Who gives up too soon on a machine that is late makes it later: handshakes begun in vain.
     // Where there is no other address to try, nothing is won by it at all.
-    const auto doublings =
-        addresses.size() == 1 ? patience_doublings : std::min(link.failures, patience_doublings);
+    const auto doublings = addresses.size() == 1 && !guess
+                               ? patience_doublings
+                               : std::min(link.failures, patience_doublings);
     const auto patience = settings_.dial_timeout_ms << doublings;
-    link.out = Outgoing{addresses[link.address], false, now_ms + patience};
+    link.out = Outgoing{addresses[link.address], false, guess, now_ms + patience};
     ++counters_.dials;
     actions_.dial(member, link.out->endpoint);
 }
@@ -91,8 +106,16 @@ void MeshLinks::hang_up(const std::string& member, Link& link) {
 }
 
 void MeshLinks::failed(std::int64_t now_ms, const std::string& member, Link& link) {
+    const bool guess = link.out && link.out->guess;
     hang_up(member, link);
-    if (++link.address < actions_.addresses(member).size()) return dial(now_ms, member, link);
+    if (++link.address < actions_.addresses(member).size()) {
+        return dial(now_ms, member, link, guess);
+    }
+    if (guess) {  // another one is next
+        counters_.unsent += link.waiting.size();
+        link.waiting.clear();
+        link.waiting_bytes = 0;
+    }
     link.address = 0;
     const auto doublings = std::min(link.failures++, doublings_max);
     const auto backoff = std::min(settings_.backoff_min_ms << doublings, settings_.backoff_max_ms);

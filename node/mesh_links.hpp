@@ -39,6 +39,9 @@ struct LinkSettings {
     std::int64_t patience_unknown_ms = 300;
     /// To an address; twice that in round 2, then four times, and that at once to a sole address.
     std::int64_t dial_timeout_ms = 1500;
+    /// Dials under way to others than the active peers: these are one guess of many, and whoever is
+    /// up answers at once.
+    std::size_t guesses_max = 3;
     std::int64_t backoff_min_ms = 300;    ///< after all addresses failed; doubles, with jitter
     std::int64_t backoff_max_ms = 4000;   ///< below the mesh's own tries at the dead: 5 s
     std::int64_t idle_close_ms = 15'000;  ///< of a connection beyond the active peers
@@ -109,6 +112,7 @@ class MeshLinks {
     struct Outgoing {
         std::string endpoint;
         bool is_up = false;
+        bool guess = false;  ///< see LinkSettings::guesses_max
         std::int64_t give_up_ms = 0;
     };
     struct Link {
@@ -131,8 +135,10 @@ class MeshLinks {
     std::set<std::string> active_;
     std::minstd_rand random_;
 
+    /// May another member that was never heard of be dialled now?
+    [[nodiscard]] bool may_guess() const;
     [[nodiscard]] bool we_dial(const std::string& member) const { return settings_.self < member; }
-    void dial(std::int64_t now_ms, const std::string& member, Link& link);
+    void dial(std::int64_t now_ms, const std::string& member, Link& link, bool guess = false);
     void hang_up(const std::string& member, Link& link);
     /// The address under way did not answer: the next one, or a pause.
     void failed(std::int64_t now_ms, const std::string& member, Link& link);

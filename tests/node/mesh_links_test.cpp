@@ -122,6 +122,27 @@ TEST_CASE("mesh links: beyond the active peers, and to the dead, whoever has to 
     CHECK(b.take() == List{"dial b tcp://10.0.0.1:1"});
 }
 
+TEST_CASE("mesh links: guesses at who may be there are few at once, and soon given up") {
+    Bench b;
+    b.links.set_active(b.now_ms, {"x"});
+    b.take();
+    for (const auto* member : {"a", "p", "q", "r", "s"}) {
+        b.links.send(b.now_ms, member, "ping", Belief::unknown);
+    }
+    CHECK(b.count("dial ") == 3);
+    CHECK(b.links.counters().unsent == 2);
+    b.links.send(b.now_ms, "t", "news", Belief::alive);  // is no guess
+    CHECK(b.count("dial t") == 1);
+    b.links.up(b.now_ms, "a");
+    b.links.send(b.now_ms, "s", "ping", Belief::unknown);
+    CHECK(b.count("dial s") == 0);  // that of t is under way in its place
+    b.pass(1500);
+    CHECK(b.count("hang up p") == 1);
+    b.take();
+    b.links.send(b.now_ms, "u", "ping", Belief::unknown);
+    CHECK(b.count("dial u") == 1);
+}
+
 TEST_CASE("mesh links: of two connections the higher id closes its own once the other is in use") {
     Bench b;
     b.links.set_active(b.now_ms, {"a", "x"});
