@@ -129,12 +129,16 @@ def fuzz(tally):
 
 
 # Preset → programs that run under it with which cases, and their environment. One case of one thread
-# is left out where it takes minutes.
+# is left out where it takes minutes. test_swarm is not among them: libtorrent 2.0.8 loses the names
+# in each peer's certificate (a hundred bytes a handshake), and may read a connection's TLS state
+# after a session's end (its pull request 8835).
 SANITIZED = {
-    "asan": ({"test_wire": [], "test_mesh": [], "test_protocol": [], "test_node": []},
+    "asan": ({"test_wire": [], "test_mesh": [], "test_protocol": [], "test_cache": [],
+              "test_node": []},
              {"ASAN_OPTIONS": "detect_stack_use_after_return=1",
               "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
-    "tsan": ({"test_wire": [], "test_node": ["~own record: whatever a service says*"]},
+    "tsan": ({"test_wire": [], "test_cache": [],
+              "test_node": ["~own record: whatever a service says*"]},
              {"TSAN_OPTIONS": "die_after_fork=0 suppressions=tests/support/tsan.supp"}),
 }
 
