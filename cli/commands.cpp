@@ -34,6 +34,9 @@ const std::vector<Command>& commands() {
                                              token_list_command(),
                                              secret_set_command(),
                                              secret_list_command(),
+                                             wan_pause_command(),
+                                             wan_resume_command(),
+                                             wan_show_command(),
                                              version_command()};
     return all;
 }

@@ -36,6 +36,9 @@ namespace clarity::cli {
 [[nodiscard]] Command token_list_command();
 [[nodiscard]] Command secret_set_command();
 [[nodiscard]] Command secret_list_command();
+[[nodiscard]] Command wan_pause_command();
+[[nodiscard]] Command wan_resume_command();
+[[nodiscard]] Command wan_show_command();
 [[nodiscard]] Command version_command();
 
 }  // namespace clarity::cli

@@ -104,10 +104,12 @@ Answer send_command(Api& api, Call& call) {
     command.site = at.first;
     command.server_id = at.second.server_id;
     CLARITY_TRY(command.action, json_get<std::string>(call.body, "action"));
-    constexpr std::array actions{"start", "stop", "restart", "logs", "drain", "exec"};
+    constexpr std::array actions{"start", "stop", "restart",   "logs",
+                                 "drain", "exec", "wan-pause", "wan-resume"};
     if (std::find(actions.begin(), actions.end(), command.action) == actions.end()) {
         return fail(Errc::invalid,
-                    "\"{}\" is not an action: start, stop, restart, logs, drain or exec",
+                    "\"{}\" is not an action: start, stop, restart, logs, drain, exec, wan-pause "
+                    "or wan-resume",
                     command.action);
     }
     command.service = json_or<std::string>(call.body, "service", "");

@@ -56,6 +56,17 @@ std::string Agent::Impl::metrics_text() {
     const auto totals = workloads->totals();
     gauge("wan_bytes", "Bytes of the artifacts held that this server pulled from origins",
           totals.wan_bytes);
+    const auto& parts = totals.wan_parts;
+    const auto spent = parts.resumed + parts.duplicate + parts.repaired;
+    for (const auto& [reason, bytes] : std::initializer_list<std::pair<const char*, std::uint64_t>>{
+             {"first", totals.wan_bytes - std::min(spent, totals.wan_bytes)},
+             {"resumed", parts.resumed},
+             {"duplicate", parts.duplicate},
+             {"repaired", parts.repaired}}) {
+        gauge("wan_pulled_bytes", "The same by why they were pulled", bytes, {{"reason", reason}});
+    }
+    gauge("fetches_passed", "Artifacts left to the next server in rank, each time",
+          totals.fetches.passes);
     gauge("lan_bytes", "Bytes of the artifacts held that came from peers", totals.lan_bytes);
     gauge("delta_bytes", "Bytes of artifacts taken from other versions here, not from origins",
           totals.fetches.local_bytes);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "node/lan_beacon.hpp"
+#include "node/swarm/wan_hours.hpp"
 #include "protocol/yaml/yaml.hpp"
 #include "storage/files.hpp"
 
@@ -88,6 +89,13 @@ void read_config(yaml::Map& map, AgentConfig& out) {
     map.child("wan", [&](yaml::Map& wan) {
         out.wan_rate_limit_bytes_s =
             static_cast<std::uint64_t>(wan.integer("rate_limit_bytes_s", 0, bytes_max));
+        out.wan_hours = wan.texts("hours");
+        if (const auto hours = WanHours::parse(out.wan_hours); !hours) {
+            wan.error(wan.line_of("hours"), "wan.hours: " + hours.error().message);
+        }
+        out.wan_time_zone = wan.text("time_zone", optional, out.wan_time_zone);
+        out.wan_budget_bytes_day =
+            static_cast<std::uint64_t>(wan.integer("budget_bytes_day", 0, bytes_max));
     });
     map.child("cache", [&](yaml::Map& cache) { read_cache(cache, out); });
     map.child("log", [&](yaml::Map& log) {

@@ -24,6 +24,9 @@ struct AgentConfig {
     std::string swarm_advertise;
     std::string http_listen = "127.0.0.1:8474";    ///< empty = none
     std::uint64_t wan_rate_limit_bytes_s = 0;      ///< 0 = none
+    std::vector<std::string> wan_hours;            ///< "mon-fri 22:00-06:00"; empty = always
+    std::string wan_time_zone = "UTC";             ///< of the hours, and of the budget's midnight
+    std::uint64_t wan_budget_bytes_day = 0;        ///< 0 = none
     std::uint64_t cache_size_max_bytes = 0;        ///< 0 = no limit but the disk
     std::uint32_t cache_high_percent = 95;         ///< cleaned above this share of it …
     std::uint32_t cache_low_percent = 80;          ///< … down to this one

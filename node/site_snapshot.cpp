@@ -53,7 +53,9 @@ SiteClaims site_claims(const SiteSnapshot& site) {
             claims.holdings = record->holdings;
             claims.claims = record->claims;
             claims.passes = record->passes;
-            if (record->wan) claims.wan_rate_bytes_s = record->wan->rate_bytes_s;
+            const auto wan = record->wan.value_or(WanReport{});
+            claims.wan_closed = wan.state != "open";
+            claims.wan_rate_bytes_s = wan.rate_bytes_s;
         }
     }
     return out;

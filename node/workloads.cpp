@@ -5,6 +5,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "node/wan_policy.hpp"
 #include "protocol/log/log.hpp"
 #include "protocol/orders.hpp"
 #include "protocol/staging.hpp"
@@ -183,6 +184,7 @@ Result<std::unique_ptr<Workloads>> Workloads::start(boost::asio::io_context& loo
     CLARITY_TRY(swarm.private_key_pem, x509::private_key_pem(identity.key));
     swarm.ca_pem = std::move(ca_pem);
     swarm.wan_rate_limit_bytes_s = config.wan_rate_limit_bytes_s;
+    CLARITY_TRY(swarm.wan, wan_policy_of(config));
     auto started = Swarm::start(loop, std::move(swarm), *impl->cache, impl->swarm_callbacks());
     if (!started) return fail_within("swarm.listen", std::move(started));
     impl->swarm = *std::move(started);
@@ -270,6 +272,7 @@ void Workloads::act(const Command& command, std::function<void(Result<std::strin
         impl_->cache_orders->act(command, std::move(done));
         return;
     }
+    if (act_on_wan(*impl_->swarm, command.action, command.argument, done)) return;
     static const std::set<std::string> known{"start", "stop", "restart", "logs"};
     if (!known.contains(command.action)) {
         done(fail(Errc::unavailable, "action \"{}\" is not offered by this agent", command.action));
@@ -290,6 +293,8 @@ void Workloads::describe(Record& record) const {
     }
     record.holdings = impl_->swarm->holdings();
     record.claims = impl_->swarm->claims();
+    record.passes = impl_->swarm->passes();
+    record.wan = impl_->swarm->wan();
     impl_->keeper->describe(record);
     for (auto& line : impl_->scrub->notices()) record.notices.push_back(std::move(line));
     for (auto& notice : impl_->deployment->notices()) record.notices.push_back(std::move(notice));
@@ -300,6 +305,10 @@ WorkloadTotals Workloads::totals() const {
     for (const auto& holding : impl_->swarm->holdings()) {
         out.wan_bytes += holding.wan_bytes;
         out.lan_bytes += holding.lan_bytes;
+        if (!holding.wan_parts) continue;
+        out.wan_parts.resumed += holding.wan_parts->resumed;
+        out.wan_parts.duplicate += holding.wan_parts->duplicate;
+        out.wan_parts.repaired += holding.wan_parts->repaired;
     }
     out.cache = impl_->keeper->totals();
     out.scrub = impl_->scrub->totals();

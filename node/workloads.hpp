@@ -23,6 +23,7 @@ namespace clarity {
 /// Bytes moved and held, for the metrics.
 struct WorkloadTotals {
     std::uint64_t wan_bytes = 0;
+    WanParts wan_parts = {};  ///< of wan_bytes; the rest were first pulls
     std::uint64_t lan_bytes = 0;
     CacheTotals cache;
     CacheScrubTotals scrub;

@@ -182,6 +182,26 @@ std::string artifacts_table(const Json& artifacts, std::size_t width) {
     return table.empty() ? "" : "\n" + table.text(width);
 }
 
+/// Who leaves an artifact to others while nobody fetches it: a line for each reason.
+std::vector<std::string> passing_lines(const Json& artifact) {
+    std::vector<std::pair<std::string, std::string>> lines;  // why, who
+    const auto fetcher = artifact.contains("fetcher") && artifact.at("fetcher").is_string();
+    for (const auto& [server, pass] : json_or<Json>(artifact, "passing", Json::object()).items()) {
+        auto why = text_of(pass, "reason");
+        if (const auto until = text_of(pass, "until"); !until.empty()) why += " until " + until;
+        const auto at = std::find_if(lines.begin(), lines.end(),
+                                     [&](const auto& line) { return line.first == why; });
+        if (at == lines.end()) lines.emplace_back(why, server);
+        else at->second += ", " + server;
+    }
+    std::vector<std::string> out;
+    for (const auto& [why, who] : lines) {
+        out.push_back(fmt::format("{}@{} is not fetched by {}: {}", text_of(artifact, "artifact"),
+                                  text_of(artifact, "version"), who, why));
+    }
+    return fetcher ? std::vector<std::string>() : out;
+}
+
 /// Refusals, notices and download errors, wrapped.
 std::string remarks(const Json& status, std::size_t width) {
     std::string lines;
@@ -201,6 +221,7 @@ std::string remarks(const Json& status, std::size_t width) {
         }
     }
     for (const auto& artifact : list_of(status, "artifacts")) {
+        for (const auto& line : passing_lines(artifact)) add(line);
         for (const auto& each : list_of(artifact, "errors")) {
             if (each.is_string())
                 add(text_of(artifact, "artifact") + ": " + each.get<std::string>());

@@ -240,13 +240,15 @@ void ChunkPull::read_range(const delta::Range& range, const std::stop_token& sto
     request.wan_counter = &in_.counters->wan_bytes;
     request.spare_counter = &in_.counters->duplicate_bytes;
     request.stall_s = in_.origins.stall_s();
+    request.on_version = [&](const std::string& version) {
+        in_.origins.answered(reading, version);
+    };
     request.stop = stop;
     auto outcome = reading.repository->read(request, [&](std::string_view bytes) {
         if (request.offset > 0) prove_ranges();
         return reader.take(bytes);
     });
     if (outcome) {
-        in_.origins.answered(reading, outcome->etag);
         if (outcome->ranged) prove_ranges();
         return;
     }

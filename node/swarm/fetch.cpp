@@ -177,15 +177,12 @@ Result<void> Fetch::read_run(const PieceRun& run, const std::stop_token& stop) {
     request.wan_counter = &in_.counters->wan_bytes;
     request.spare_counter = &in_.counters->duplicate_bytes;
     request.stall_s = origins_.stall_s();
+    request.on_version = [&](const std::string& version) { origins_.answered(reading, version); };
     request.stop = stop;
     Reader reader{*this, reading, run, stop, run.begin};
     auto outcome = reading.repository->read(
         request, [&](std::string_view bytes) { return reader.take(bytes); });
-    if (outcome) {
-        origins_.answered(reading, outcome->etag);
-        return {};
-    }
-    if (reader.ended) return {};
+    if (outcome || reader.ended) return {};
     return fail_within(what(), Result<void>(tl::unexpected<Error>(outcome.error())));
 }
 

@@ -34,6 +34,7 @@ class Origins {
     [[nodiscard]] bool is_current(std::size_t source) const;
 
     void bytes_came();  ///< the row of failures is over
+    /// `etag`: of the version that answers, or what stands for it.
     void answered(const Reading& reading, const std::string& etag);
 
     /// `what_bytes` of the file were not what the publisher signed: remembered, and another source

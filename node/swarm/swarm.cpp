@@ -12,6 +12,7 @@ namespace clarity {
 namespace {
 constexpr std::int64_t tick_ms = 250;        ///< while bytes come in
 constexpr std::int64_t second_ms = 1000;     ///< rates, counters, reports of mere progress
+constexpr std::int64_t wan_tick_ms = 5000;   ///< nothing to fetch: what to say of the WAN
 constexpr std::int64_t idle_tick_ms = 2000;  ///< all is here: who fetches it from us changes
 }  // namespace
 
@@ -33,6 +34,7 @@ Swarm::Impl::Impl(boost::asio::io_context& loop, SwarmSettings settings, Artifac
       cache_(cache),
       callbacks_(std::move(callbacks)),
       timer_(loop),
+      wan_gate_(settings_.wan),
       limiter_(std::make_shared<swarm::RateLimiter>(settings_.wan_rate_limit_bytes_s)) {}
 
 Swarm::Impl::~Impl() {
@@ -60,6 +62,8 @@ void Swarm::Impl::keep_last_second() {
         (void)cache_.mark_pieces(sha256, item.unmarked);
     }
     (void)swarm::save_counts(settings_.state_dir + "/counters.json", counts_now());
+    count_wan();
+    (void)save_ledger(settings_.state_dir + "/wan.json", wan_gate_.ledger());
 }
 
 Result<void> Swarm::Impl::start() {
@@ -70,6 +74,7 @@ Result<void> Swarm::Impl::start() {
     } else {
         log::warning("swarm: byte counters start at nothing: {}", counts.error().message);
     }
+    open_ledger();
     swarm::SessionSettings session;
     session.listen = settings_.listen;
     session.certificate_pem = settings_.certificate_pem;
@@ -99,6 +104,8 @@ Result<void> Swarm::Impl::start() {
                 swarm::TorrentSession::start(loop_, std::move(session), std::move(events)));
     state_worker_ = std::make_unique<swarm::Worker>();
     hash_worker_ = std::make_unique<swarm::Worker>();
+    look_at_wan();
+    schedule_tick();
     return {};
 }
 
@@ -120,7 +127,7 @@ void Swarm::Impl::post(std::function<void(Impl&)> job) {
 
 /// How long nothing depends on time alone; -1 = until something happens.
 std::int64_t Swarm::Impl::tick_wait_ms() const {
-    std::int64_t wait = change_due_ ? second_ms : -1;
+    std::int64_t wait = change_due_ ? second_ms : wan_gate_.is_timed() ? wan_tick_ms : -1;
     for (const auto& [sha256, item] : items_) {
         const bool still = item.phase == Phase::complete && !item.fetch;
         const auto need = still ? idle_tick_ms : item.phase == Phase::resting ? second_ms : tick_ms;
@@ -152,6 +159,7 @@ void Swarm::Impl::tick() {
         second_done_ms_ = now;
         tick_second();
     }
+    look_at_wan();
     if (!items_.empty()) session_->ask_stats();  // answers for what moved only
     for (auto& [sha256, item] : items_) {
         mark_pieces(item);
@@ -169,6 +177,7 @@ void Swarm::Impl::tick_second() {
     }
     if (!offenders_.empty()) let_in();  // whose time is over
     save_counters();
+    save_wan();
     if (change_due_) report_change();
 }
 
@@ -228,11 +237,6 @@ void Swarm::Impl::set_site(SiteClaims site) {
 
 void Swarm::Impl::set_repositories(RepositorySet repositories) {
     repositories_ = std::move(repositories);
-}
-
-void Swarm::Impl::set_fetching(bool allowed) {
-    fetching_allowed_ = allowed;
-    for (auto& [sha256, item] : items_) elect(item);
 }
 
 std::vector<Holding> Swarm::Impl::holdings() const {
@@ -298,8 +302,14 @@ void Swarm::set_site(SiteClaims site) {
 void Swarm::set_repositories(RepositorySet repositories) {
     impl_->set_repositories(std::move(repositories));
 }
-void Swarm::set_fetching(bool allowed) {
-    impl_->set_fetching(allowed);
+void Swarm::pause_wan(std::int64_t until_unix_s, std::function<void(Result<void>)> done) {
+    impl_->pause_wan(true, until_unix_s, std::move(done));
+}
+void Swarm::resume_wan(std::function<void(Result<void>)> done) {
+    impl_->pause_wan(false, 0, std::move(done));
+}
+std::optional<WanReport> Swarm::wan() const {
+    return impl_->wan();
 }
 void Swarm::want(const Manifest& manifest, std::string correlation_id,
                  std::vector<std::string> candidates) {
@@ -319,9 +329,6 @@ std::vector<FetchClaim> Swarm::claims() const {
 }
 std::vector<FetchPass> Swarm::passes() const {
     return impl_->passes();
-}
-std::uint64_t Swarm::wan_rate_bytes_s() const {
-    return impl_->wan_rate_bytes_s();
 }
 FetchTotals Swarm::fetch_totals() const {
     return impl_->fetch_totals();

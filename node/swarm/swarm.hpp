@@ -9,9 +9,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "node/swarm/wan_gate.hpp"
 #include "protocol/manifest.hpp"
 #include "protocol/plan.hpp"
 #include "protocol/record.hpp"
@@ -28,6 +30,7 @@ struct SwarmSettings {
     std::string private_key_pem;          ///< PKCS#8 of the identity key
     std::string ca_pem;                   ///< the site CA: Roster::ca_pem; part of every infohash
 
+    WanPolicy wan;                             ///< when, and how much a day
     std::uint64_t wan_rate_limit_bytes_s = 0;  ///< from origins, all fetches together; 0 = none
     std::uint64_t upload_limit_bytes_s = 0;    ///< to all peers together; 0 = none
     std::uint64_t download_limit_bytes_s = 0;  ///< from all peers together; 0 = none
@@ -40,7 +43,7 @@ struct SwarmSettings {
     std::int64_t fetch_stall_ms = 10000;  ///< a fetcher without progress for so long is passed over
     std::int64_t holder_patience_ms = 15000;  ///< a complete copy at the site that does not arrive
     std::uint64_t holder_rate_min_bytes_s = 64 << 10;  ///< slower than this is not arriving
-    std::int64_t retry_min_ms = 500;          ///< after a cut connection; doubles, with jitter
+    std::int64_t retry_min_ms = 500;  ///< after a cut connection; doubles, with jitter
     std::int64_t retry_max_ms = 10000;
     std::int64_t error_backoff_min_ms = 15000;  ///< after an error that was reported; doubles
     std::int64_t error_backoff_max_ms = 600000;
@@ -67,6 +70,7 @@ struct ServerClaims {
     std::vector<Holding> holdings;
     std::vector<FetchClaim> claims;
     std::vector<FetchPass> passes = {};
+    bool wan_closed = false;             ///< paused, out of hours, over its budget: passes all
     std::uint64_t wan_rate_bytes_s = 0;  ///< best it has measured; 0 = not yet
 
     /// What it says of one artifact; null when nothing.
@@ -137,8 +141,12 @@ class Swarm {
     void set_site(SiteClaims site);
     /// What of the origins this node may use. A node without the one an artifact needs passes on.
     void set_repositories(RepositorySet repositories);
-    /// false: running fetches stop, none starts (WAN pause); peers are served all the same.
-    void set_fetching(bool allowed);
+    /// Running fetches stop, none starts, until then (0 = until resume_wan()); peers are served all
+    /// the same. Outlives the process: `done` is called on the loop once it is on the disk.
+    void pause_wan(std::int64_t until_unix_s, std::function<void(Result<void>)> done);
+    void resume_wan(std::function<void(Result<void>)> done);
+    /// How this node stands to its WAN; nothing to tell = no limits, nothing measured.
+    [[nodiscard]] std::optional<WanReport> wan() const;
 
     /// Get it here. Again for the same artifact: only the candidates are renewed. What the cache
     /// holds is seeded and reported by on_complete at once.
@@ -155,8 +163,6 @@ class Swarm {
     [[nodiscard]] std::vector<FetchClaim> claims() const;
     /// Which wanted artifacts this node leaves to others, and why.
     [[nodiscard]] std::vector<FetchPass> passes() const;
-    /// Best rate of one pull over ten seconds since the start; 0 = not measured.
-    [[nodiscard]] std::uint64_t wan_rate_bytes_s() const;
     [[nodiscard]] FetchTotals fetch_totals() const;
     /// Members that sent pieces with wrong hashes, and how often; each is shut out for an hour or
     /// longer.

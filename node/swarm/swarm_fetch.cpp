@@ -63,7 +63,9 @@ election::View Swarm::Impl::view_of(Item& item) {
         const Holding* holding = claims.holding(sha256);
         if (!candidate || (holding != nullptr && holding->complete)) continue;
         view.alive.push_back(server);
-        if (const auto* pass = claims.pass(sha256)) {
+        if (claims.wan_closed) {
+            view.passes[server] = election::Pass::hard;
+        } else if (const auto* pass = claims.pass(sha256)) {
             view.passes[server] = pass->willing ? election::Pass::soft : election::Pass::hard;
         }
     }

@@ -36,7 +36,8 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void set_peers(std::vector<SwarmPeer> peers);
     void set_site(SiteClaims site);
     void set_repositories(RepositorySet repositories);
-    void set_fetching(bool allowed);
+    void pause_wan(bool paused, std::int64_t until_unix_s, std::function<void(Result<void>)> done);
+    [[nodiscard]] std::optional<WanReport> wan() const;
     void want(const Manifest& manifest, std::string correlation_id,
               std::vector<std::string> candidates);
     void seed(const Manifest& manifest);
@@ -44,7 +45,6 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     [[nodiscard]] std::vector<Holding> holdings() const;
     [[nodiscard]] std::vector<FetchClaim> claims() const;
     [[nodiscard]] std::vector<FetchPass> passes() const;
-    [[nodiscard]] std::uint64_t wan_rate_bytes_s() const { return rate_best_bytes_s_; }
     [[nodiscard]] std::size_t connections() const;
     [[nodiscard]] std::map<std::string, std::uint64_t> offenders() const {
         return offenders_.counts();
@@ -90,9 +90,10 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::int64_t claim_since_unix_ms = 0;
         std::uint64_t rate_bytes_s = 0;
         std::uint64_t rate_from_bytes = 0;
-        std::uint64_t wan_from_bytes = 0;  ///< before this fetch
-        std::deque<std::uint64_t> rates;   ///< of this fetch, one a second, newest last
-        std::string pass_reason;           ///< would rather not fetch it, until
+        std::uint64_t wan_counted_bytes = 0;  ///< of the counters, in the ledger
+        std::uint64_t wan_from_bytes = 0;     ///< before this fetch
+        std::deque<std::uint64_t> rates;      ///< of this fetch, one a second, newest last
+        std::string pass_reason;              ///< would rather not fetch it, until
         std::int64_t pass_until_ms = 0;
         std::optional<FetchPass> told;  ///< what others hear of that, or of why it may not
         std::string error;
@@ -117,7 +118,9 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     swarm::Offenders offenders_;
     std::int64_t started_ms_ = swarm_now_ms();
     RepositorySet repositories_;
-    bool fetching_allowed_ = true;
+    WanGate wan_gate_;
+    WanLedger ledger_stored_;  ///< as on disk
+    WanReport wan_;            ///< as last looked at
     std::map<Digest, Item> items_;
     std::map<std::uint64_t, std::unique_ptr<swarm::Fetch>> ending_;  ///< stopped, winding down
     std::uint64_t fetch_ids_ = 0;
@@ -191,11 +194,17 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     [[nodiscard]] std::int64_t error_backoff_ms(const Item& item, Errc code) const;
     void count_duplicates(Item& item, const election::View& view);
 
+    // swarm_wan.cpp: when anybody may
+    void open_ledger();
+    void count_wan();
+    void look_at_wan();
+    void save_wan();
+
     // swarm_pass.cpp: who leaves it to others
     struct OwnPass {
         election::Pass level = election::Pass::none;
         std::string reason;
-        std::int64_t until_ms = 0;  ///< steady; 0 = not known
+        std::int64_t until_unix_ms = 0;  ///< 0 = not known
     };
     [[nodiscard]] OwnPass own_pass(const Item& item, const election::View& view) const;
     [[nodiscard]] bool spares_us(const election::View& view) const;

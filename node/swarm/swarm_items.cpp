@@ -18,7 +18,7 @@ Swarm::Impl::Item& Swarm::Impl::make_item(const Manifest& manifest) {
     auto& item =
         items_.try_emplace(manifest.sha256, manifest, settings, settings_.server_id).first->second;
     if (const auto found = stored_counts_.find(manifest.sha256); found != stored_counts_.end()) {
-        item.counters->wan_bytes = found->second.wan_bytes;
+        item.counters->wan_bytes = item.wan_counted_bytes = found->second.wan_bytes;
         item.lan_base_bytes = found->second.lan_bytes;
         item.counters->resumed_bytes = found->second.wan_parts.resumed;
         item.counters->duplicate_bytes = found->second.wan_parts.duplicate;
@@ -58,6 +58,7 @@ void Swarm::Impl::forget(const Digest& sha256) {
     if (item == nullptr) return;
     stop_fetch(*item);
     remove_torrent(*item);
+    count_wan();
     local_bytes_gone_ += item->counters->local_bytes.load();
     items_.erase(sha256);
     stored_counts_.erase(sha256);

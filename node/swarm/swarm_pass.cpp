@@ -9,6 +9,17 @@ namespace clarity {
 namespace {
 constexpr std::string_view slow_reason = "it is far slower than others were";
 constexpr std::size_t reason_max_bytes = 200;
+
+std::string why_closed(const WanReport& wan) {
+    if (wan.state == "paused") return "its WAN is paused by an operator";
+    if (wan.state == "closed") return "it is out of the hours of its WAN";
+    return fmt::format("the day's WAN budget of {} bytes is used up", wan.budget_bytes);
+}
+
+/// Rounded up to a second: from the steady clock it would differ with each look.
+std::int64_t unix_of(std::int64_t steady_ms) {
+    return (swarm_now_unix_ms() + steady_ms - swarm_now_ms() + 999) / 1000 * 1000;
+}
 }  // namespace
 
 WanParts Swarm::Impl::wan_parts_of(const Item& item) {
@@ -20,13 +31,15 @@ WanParts Swarm::Impl::wan_parts_of(const Item& item) {
 /// what it would rather not.
 Swarm::Impl::OwnPass Swarm::Impl::own_pass(const Item& item, const election::View& view) const {
     using enum election::Pass;
-    if (!fetching_allowed_) return {hard, "its WAN is paused by an operator", 0};
+    if (wan_.state != "open") return {hard, why_closed(wan_), wan_.until_unix_ms};
     if (sources_of(item).empty()) return {hard, "it has no access to a repository of it", 0};
-    if (item.phase == Phase::resting) return {hard, item.error, item.retry_ms};
+    if (item.phase == Phase::resting) return {hard, item.error, unix_of(item.retry_ms)};
     const auto others = running_fetches() - (item.fetch ? 1 : 0);
     const auto busy = fmt::format("it fetches {} other{}", others, others == 1 ? "" : "s");
     if (!item.fetch && others >= settings_.fetches_max) return {hard, busy, 0};
-    if (swarm_now_ms() < item.pass_until_ms) return {soft, item.pass_reason, item.pass_until_ms};
+    if (swarm_now_ms() < item.pass_until_ms) {
+        return {soft, item.pass_reason, unix_of(item.pass_until_ms)};
+    }
     if (!item.fetch && others > 0 && spares_us(view)) return {soft, busy, 0};
     return {};
 }
@@ -47,12 +60,7 @@ void Swarm::Impl::tell_pass(Item& item, const OwnPass& pass) {
     std::optional<FetchPass> now;
     if (pass.level != election::Pass::none) {
         now = FetchPass{item.manifest->sha256, pass.reason.substr(0, reason_max_bytes),
-                        pass.level == election::Pass::soft, 0};
-        if (pass.until_ms > 0) {
-            // Of wall clock: rounded, or it would differ with each look.
-            const auto until = swarm_now_unix_ms() + pass.until_ms - swarm_now_ms();
-            now->until_unix_ms = (until + 999) / 1000 * 1000;
-        }
+                        pass.level == election::Pass::soft, pass.until_unix_ms};
     }
     const bool same =
         now.has_value() == item.told.has_value() &&
@@ -114,8 +122,10 @@ void Swarm::Impl::pass_if_slow(Item& item) {
 
 std::vector<FetchPass> Swarm::Impl::passes() const {
     std::vector<FetchPass> out;
+    // A record has room for so many; what holds for all of them is in its `wan` as well.
+    constexpr std::size_t told_max = 64;
     for (const auto& [sha256, item] : items_) {
-        if (item.wanted && item.told) out.push_back(*item.told);
+        if (item.wanted && item.told && out.size() < told_max) out.push_back(*item.told);
     }
     return out;
 }

@@ -168,6 +168,7 @@ bool HttpReader::on_bytes(const HttpHead& head, std::string_view bytes) {
     if (!judged_) {
         judged_ = true;
         if (auto failure = judge(head)) return refuse(std::move(*failure));
+        if (request_.on_version && !version_.empty()) request_.on_version(version_);
     }
     if (request_.wan_counter != nullptr) *request_.wan_counter += bytes.size();
     outcome_.wan_bytes += bytes.size();

@@ -35,6 +35,9 @@ struct ReadRequest {
     std::atomic<std::uint64_t>* wan_counter = nullptr;
     /// Of these, what was not handed to the sink: sent again, or beyond what was asked for.
     std::atomic<std::uint64_t>* spare_counter = nullptr;
+    /// Told which version of the file answers (ETag, else Last-Modified), before its bytes come:
+    /// what the next read is to expect, also when this one fails.
+    std::function<void(const std::string& version)> on_version = {};
     std::stop_token stop = {};  ///< ends with Errc::cancelled within about a second
 };
 

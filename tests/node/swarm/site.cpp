@@ -60,7 +60,7 @@ Site::~Site() {
     for (auto& node : nodes) node->swarm.reset();
 }
 
-void Site::start(Node& node) {
+void Site::start(Node& node, const std::function<void(SwarmSettings&)>& change) {
     node.store = KeyValueStore::open(node.folder + "/kv").value();
     CacheSettings cache;
     cache.root = node.folder + "/cache";
@@ -74,6 +74,7 @@ void Site::start(Node& node) {
     settings.private_key_pem = node.identity.key_pem;
     settings.ca_pem = node.ca_pem;
     settings.error_backoff_min_ms = 2000;
+    if (change) change(settings);
     SwarmCallbacks callbacks;
     callbacks.on_complete = [&node](const Digest& sha256, const std::string& path) {
         node.complete[sha256] = path;
@@ -152,7 +153,9 @@ void Site::share() {
         claims.holdings = node->swarm->holdings();
         claims.claims = node->swarm->claims();
         claims.passes = node->swarm->passes();
-        claims.wan_rate_bytes_s = node->swarm->wan_rate_bytes_s();
+        const auto wan = node->swarm->wan().value_or(WanReport{});
+        claims.wan_closed = wan.state != "open";
+        claims.wan_rate_bytes_s = wan.rate_bytes_s;
     }
     for (const auto& node : nodes) {
         if (node->swarm && node->reachable) node->swarm->set_site({last_});

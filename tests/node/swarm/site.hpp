@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,7 +58,7 @@ class Site {
     explicit Site(std::size_t nodes);
     ~Site();
 
-    void start(Node& node);
+    void start(Node& node, const std::function<void(clarity::SwarmSettings&)>& change = {});
     void stop(Node& node);  ///< as if killed: gone from the mesh too
     void set_repository(const std::string& url);
     /// Writes `bytes` to the origin's file "artifact" and makes its manifest.

@@ -276,11 +276,11 @@ TEST_CASE("swarm: a node that may not use the origin leaves it to another") {
     Site site(2);
     const auto manifest = site.publish(origin, noise(300000, 11));
     site.nodes[0]->swarm->set_repositories({});
-    site.nodes[1]->swarm->set_fetching(false);
+    site.nodes[1]->swarm->pause_wan(0, [](const auto& kept) { CHECK(kept); });
     site.want_everywhere(manifest);
     CHECK_FALSE(
         site.run_until([&] { return site.fetcher(manifest.sha256) != nullptr; }, seconds(5)));
-    site.nodes[1]->swarm->set_fetching(true);
+    site.nodes[1]->swarm->resume_wan([](const auto& kept) { CHECK(kept); });
     REQUIRE(site.run_until([&] { return site.all_complete(manifest.sha256); }));
     CHECK(Site::holding(*site.nodes[0], manifest.sha256).wan_bytes == 0);
 }
