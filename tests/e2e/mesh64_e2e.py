@@ -16,7 +16,7 @@ from mesh_site import MeshSite
 NODES = 16 if os.environ.get("CLARITY_QUICK") else 64
 QUIET_S = 8 if NODES == 16 else 15
 
-# Twice what two free cores need, or less; the design's own targets are in
+# Two to ten times what two free cores need (docs/benchmarks.md); the design's own targets are in
 # tests/bench/mesh/table.py.
 START_S = 10
 UPDATE_S = 1.5
