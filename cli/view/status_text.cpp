@@ -186,7 +186,8 @@ std::string artifacts_table(const Json& artifacts, std::size_t width) {
 std::vector<std::string> passing_lines(const Json& artifact) {
     std::vector<std::pair<std::string, std::string>> lines;  // why, who
     const auto fetcher = artifact.contains("fetcher") && artifact.at("fetcher").is_string();
-    for (const auto& [server, pass] : json_or<Json>(artifact, "passing", Json::object()).items()) {
+    const auto passing = json_or<Json>(artifact, "passing", Json::object());
+    for (const auto& [server, pass] : passing.items()) {
         auto why = text_of(pass, "reason");
         if (const auto until = text_of(pass, "until"); !until.empty()) why += " until " + until;
         const auto at = std::find_if(lines.begin(), lines.end(),

@@ -161,6 +161,7 @@ void Swarm::Impl::start_fetch(Item& item) {
     for (const auto& peer : peers_) {
         const auto found = site_.servers.find(peer.server_id);
         if (found == site_.servers.end() || !found->second.alive) continue;
+        if (peer.server_id == settings_.server_id) continue;
         const Holding* holding = found->second.holding(sha256);
         if (holding != nullptr && holding->pieces_have > 0) ++input.peers_expected;
     }
