@@ -34,11 +34,10 @@ Result<std::unique_ptr<Core>> Core::open(const Config& config, std::int64_t now_
         log::info("first start: keys, CA and the admin's token are in {}", config.state_dir);
         log::info("CA fingerprint for clarity login: {}", fingerprint.hex());
     }
-    return std::unique_ptr<Core>(
-        new Core{config, std::move(identity), std::move(store), std::move(trust),
-                 std::move(manifests), std::move(inventory), std::move(tokens), std::move(vault),
-                 std::move(rosters), std::move(deployments), std::move(prefetches),
-                 std::move(audit), std::move(auth)});
+    return std::unique_ptr<Core>(new Core{
+        config, std::move(identity), std::move(store), std::move(trust), std::move(manifests),
+        std::move(inventory), std::move(tokens), std::move(vault), std::move(rosters),
+        std::move(deployments), std::move(prefetches), std::move(audit), std::move(auth)});
 }
 
 std::vector<std::string> Core::known_sites() const {

@@ -8,11 +8,11 @@
 
 namespace clarity::test {
 
-/// A new folder under /tmp, removed with all in it at the end.
+/// A new folder under /tmp, or elsewhere, removed with all in it at the end.
 class TempDir {
   public:
-    TempDir() {
-        std::string name = "/tmp/clarity-test-XXXXXX";
+    explicit TempDir(const std::string& base = "/tmp") {
+        std::string name = base + "/clarity-test-XXXXXX";
         if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
         path_ = name;
     }
