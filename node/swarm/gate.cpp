@@ -144,7 +144,8 @@ void Gate::on_time(std::int64_t now_ms) {
     }
     for (std::uint32_t i = 0; i < pieces_.size(); ++i) {
         const auto& at = pieces_[i];
-        if (at.own && at.offered == 0 && at.copies < std::min<std::size_t>(2, peers_.size()) &&
+        if (at.own && at.offered == 0 &&
+            at.copies < std::min<std::size_t>(settings_.copies_min, peers_.size()) &&
             (at.copies == 0 || now_ms - at.copied_ms >= settings_.second_ms)) {
             enqueue(i, false);
         }

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "node/swarm/gate.hpp"
+#include "node/swarm/request_batch.hpp"
 
 namespace clarity::swarm {
 
@@ -56,12 +57,19 @@ class PeerGate final : public lt::peer_plugin {
     bool on_have(lt::piece_index_t piece) override;
     bool on_extended(int length, int message, lt::span<const char> body) override;
     void on_disconnect(const lt::error_code& error) override;
+    bool write_request(const lt::peer_request& request) override;
+    bool on_piece(const lt::peer_request& block, lt::span<const char> bytes) override;
+    bool on_reject(const lt::peer_request& request) override;
+    void tick() override { send(requests_.on_second()); }
 
     /// Says whether we gate, unless the peer knows.
     void tell(bool gating);
     void offer(std::uint32_t piece);
     /// HAVE for everything in `own` that the peer was not told of.
     void show(const Gate& own);
+    /// Tells a gating peer that we have what it offered us: libtorrent announces nothing to those
+    /// that have it themselves.
+    void confirm(std::uint32_t piece);
 
   private:
     std::weak_ptr<TorrentGate> torrent_;
@@ -73,7 +81,9 @@ class PeerGate final : public lt::peer_plugin {
     int remote_id_ = 0;
     std::vector<bool> visible_;  ///< offered to us by the peer
     std::vector<bool> told_;     ///< offered to the peer
+    RequestBatch requests_;
 
+    void send(const std::string& messages);
     void send_message(Kind kind, const std::uint32_t* piece = nullptr);
     void send_have(std::uint32_t piece);
     void learn(std::uint32_t piece);
@@ -99,7 +109,11 @@ class TorrentGate final : public lt::torrent_plugin,
     }
 
     void on_piece_pass(lt::piece_index_t piece) override {
-        gate_.own(static_cast<std::uint32_t>(static_cast<int>(piece)));
+        const auto index = static_cast<std::uint32_t>(static_cast<int>(piece));
+        gate_.own(index);
+        for (const auto& [number, weak] : peers_) {
+            if (const auto peer = weak.lock()) peer->confirm(index);
+        }
         if (control_->producing) start_gating();
         pump();
     }
@@ -112,6 +126,7 @@ class TorrentGate final : public lt::torrent_plugin,
     }
 
     [[nodiscard]] bool gating() const { return gating_; }
+    [[nodiscard]] bool owns(std::uint32_t piece) const { return gate_.owns(piece); }
     void joined(Gate::Peer peer) {
         gate_.add_peer(peer, now_ms());
         pump();
@@ -228,7 +243,10 @@ bool PeerGate::on_extended(int length, int message, lt::span<const char> body) {
             if (length != 5) return true;
             std::uint32_t piece = 0;
             for (int i = 1; i < 5; ++i) piece = piece << 8U | static_cast<unsigned char>(body[i]);
-            if (piece < visible_.size()) visible_[piece] = true;
+            if (piece >= visible_.size()) return true;
+            visible_[piece] = true;
+            const auto torrent = torrent_.lock();
+            if (torrent && torrent->owns(piece)) confirm(piece);  // it did not know
             break;
         }
     }
@@ -239,6 +257,33 @@ void PeerGate::on_disconnect(const lt::error_code&) {
     if (const auto torrent = torrent_.lock()) torrent->left(number_);
 }
 
+bool PeerGate::write_request(const lt::peer_request& request) {
+    send(requests_.add({static_cast<std::uint32_t>(static_cast<int>(request.piece)),
+                        static_cast<std::uint32_t>(request.start),
+                        static_cast<std::uint32_t>(request.length)}));
+    return true;
+}
+
+bool PeerGate::on_piece(const lt::peer_request&, lt::span<const char>) {
+    send(requests_.answered());
+    return false;
+}
+
+bool PeerGate::on_reject(const lt::peer_request&) {
+    send(requests_.answered());
+    return false;
+}
+
+void PeerGate::send(const std::string& messages) {
+    if (!messages.empty()) {
+        connection_.send_buffer(messages.data(), static_cast<int>(messages.size()));
+    }
+}
+
+void PeerGate::confirm(std::uint32_t piece) {
+    if (remote_gating_ && visible_[piece]) send_have(piece);
+}
+
 void PeerGate::send_message(Kind kind, const std::uint32_t* piece) {
     std::string out;
     append_u32(out, piece == nullptr ? 3 : 7);
@@ -246,7 +291,7 @@ void PeerGate::send_message(Kind kind, const std::uint32_t* piece) {
     out += static_cast<char>(remote_id_);
     out += static_cast<char>(kind);
     if (piece != nullptr) append_u32(out, *piece);
-    connection_.send_buffer(out.data(), static_cast<int>(out.size()));
+    send(out);
 }
 
 void PeerGate::send_have(std::uint32_t piece) {
@@ -254,7 +299,7 @@ void PeerGate::send_have(std::uint32_t piece) {
     append_u32(out, 5);
     out += static_cast<char>(bt_have);
     append_u32(out, piece);
-    connection_.send_buffer(out.data(), static_cast<int>(out.size()));
+    send(out);
     told_[piece] = true;
 }
 

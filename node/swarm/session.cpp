@@ -9,8 +9,8 @@
 #include <libtorrent/torrent_info.hpp>
 #include <libtorrent/torrent_status.hpp>
 
-#include <atomic>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <map>
 
 #include "node/swarm/gate_plugin.hpp"
@@ -23,6 +23,9 @@ namespace clarity::swarm {
 namespace {
 
 constexpr auto listen_timeout = std::chrono::seconds(10);
+/// Between two looks at libtorrent's alerts: pieces come in by the hundred a second, and waking the
+/// loop for each would cost more than dealing with it.
+constexpr auto alerts_interval = std::chrono::milliseconds(25);
 
 template <class Bits>
 std::vector<bool> to_flags(const Bits& bits) {
@@ -102,6 +105,8 @@ struct TorrentSession::Impl : std::enable_shared_from_this<Impl> {
     std::unique_ptr<lt::session> session;  ///< none before the first torrent
     std::vector<std::string> allowed;
     std::map<std::string, Torrent> torrents;  ///< by name: the artifact's SHA-256 in hex
+    boost::asio::steady_timer alerts_timer{loop};
+    std::chrono::steady_clock::time_point alerts_seen;
 
     Impl(boost::asio::io_context& loop_, SessionSettings settings_, SessionEvents events_)
         : loop(loop_), settings(std::move(settings_)), events(std::move(events_)) {}
@@ -111,6 +116,7 @@ struct TorrentSession::Impl : std::enable_shared_from_this<Impl> {
     void limit_rates() const;
     void filter() const;
     void watch_alerts();
+    void pump_soon();
     void pump();
     void handle_alert(const lt::alert& alert);
     void added(const lt::add_torrent_alert& alert);
@@ -173,12 +179,24 @@ void TorrentSession::Impl::watch_alerts() {
     // libtorrent's thread: only posts.
     session->set_alert_notify([weak = weak_from_this(), &target = loop] {
         boost::asio::post(target, [weak] {
-            if (const auto self = weak.lock()) self->pump();
+            if (const auto self = weak.lock()) self->pump_soon();
         });
     });
 }
 
+/// libtorrent notifies anew only when the last alerts were taken: there is one of these at a time.
+void TorrentSession::Impl::pump_soon() {
+    const auto due = alerts_seen + alerts_interval;
+    if (std::chrono::steady_clock::now() >= due) return pump();
+    alerts_timer.expires_at(due);
+    alerts_timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+        const auto self = weak.lock();
+        if (!error && self) self->pump();
+    });
+}
+
 void TorrentSession::Impl::pump() {
+    alerts_seen = std::chrono::steady_clock::now();
     std::vector<lt::alert*> alerts;
     session->pop_alerts(&alerts);
     for (const auto* alert : alerts) handle_alert(*alert);
@@ -255,6 +273,7 @@ void TorrentSession::Impl::trouble(const std::string& name, const Error& error) 
 TorrentSession::TorrentSession(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 TorrentSession::~TorrentSession() {
+    impl_->alerts_timer.cancel();
     if (impl_->session) impl_->session->set_alert_notify([] {});
     impl_->session.reset();
 }
@@ -270,7 +289,7 @@ Result<std::unique_ptr<TorrentSession>> TorrentSession::start(boost::asio::io_co
 
 Result<void> TorrentSession::add(const Digest& sha256, const TorrentFile& torrent,
                                  const std::string& path, const std::vector<bool>& have,
-                                 const std::vector<std::string>& endpoints) {
+                                 const std::vector<std::string>& endpoints, bool alone) {
     CLARITY_CHECK(impl_->begin());
     lt::add_torrent_params params;
     try {
@@ -297,7 +316,7 @@ Result<void> TorrentSession::add(const Digest& sha256, const TorrentFile& torren
     std::vector<bool> own(have);
     own.resize(static_cast<std::size_t>(params.ti->num_pieces()), false);
     params.extensions.emplace_back(
-        [own = std::move(own), seed = impl_->settings.seed, gate = entry.gate,
+        [own = std::move(own), seed = alone ? 0 : impl_->settings.seed, gate = entry.gate,
          piece_bytes = static_cast<std::uint32_t>(params.ti->piece_length())](
             const lt::torrent_handle&, const lt::client_data_t&) {
             return make_gate_plugin(piece_bytes, own, seed, gate);

@@ -63,10 +63,12 @@ class TorrentSession {
     ~TorrentSession();
 
     /// The file is at `path` (its folder and name); pieces in `have` are trusted without a check.
-    /// The first one starts libtorrent: some 30 ms, errors as of start().
+    /// The first one starts libtorrent: some 30 ms, errors as of start(). `alone`: nobody else
+    /// holds it whole, so its pieces are handed out from the start on, in the order in which they
+    /// are hashed; several holders each start somewhere of their own.
     [[nodiscard]] Result<void> add(const Digest& sha256, const TorrentFile& torrent,
                                    const std::string& path, const std::vector<bool>& have,
-                                   const std::vector<std::string>& endpoints);
+                                   const std::vector<std::string>& endpoints, bool alone = false);
     void remove(const Digest& sha256);
     /// Dials these peers soon (libtorrent does it on its next tick).
     void dial(const Digest& sha256, const std::vector<std::string>& endpoints);

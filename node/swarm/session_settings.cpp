@@ -71,6 +71,7 @@ void set_pace(lt::settings_pack& pack) {
     using P = lt::settings_pack;
     pack.set_int(P::unchoke_slots_limit, -1);
     pack.set_bool(P::close_redundant_connections, false);
+    pack.set_bool(P::send_redundant_have, false);  // a gating peer is told by the plugin
     pack.set_int(P::whole_pieces_threshold, 0);
     pack.set_int(P::send_buffer_watermark, 64 << 10);  // HAVEs must not wait behind data
     pack.set_int(P::send_buffer_low_watermark, 32 << 10);
@@ -103,11 +104,11 @@ Result<lt::session_params> session_params_for(const SessionSettings& settings) {
     lt::settings_pack pack;
     set_network(pack, settings, listen);
     set_pace(pack);
-    pack.set_int(lt::settings_pack::alert_mask,
-                 static_cast<int>(static_cast<std::uint32_t>(
-                     lt::alert_category::error | lt::alert_category::status |
-                     lt::alert_category::peer | lt::alert_category::storage |
-                     lt::alert_category::piece_progress)));
+    pack.set_int(
+        lt::settings_pack::alert_mask,
+        static_cast<int>(static_cast<std::uint32_t>(
+            lt::alert_category::error | lt::alert_category::status | lt::alert_category::peer |
+            lt::alert_category::storage | lt::alert_category::piece_progress)));
     // No extensions: neither peer exchange nor metadata from peers.
     lt::session_params params(std::move(pack), {});
     params.disk_io_constructor = make_disk_io;
