@@ -11,6 +11,7 @@
 
 #include "node/swarm/counters.hpp"
 #include "node/swarm/fetch.hpp"
+#include "node/swarm/prefix_hash.hpp"
 #include "node/swarm/offenders.hpp"
 #include "node/swarm/rate_limiter.hpp"
 #include "node/swarm/session.hpp"
@@ -74,14 +75,17 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::uint64_t generation = 0;  ///< answers of workers for an older one are dropped
         std::vector<bool> have;
         std::uint32_t have_count = 0;
-        std::vector<std::uint32_t> unmarked;  ///< pieces the cache's index does not know yet
+        std::vector<std::uint32_t> unmarked;      ///< pieces the cache's index does not know yet
+        std::shared_ptr<swarm::PrefixHash> hash;  ///< the hash worker's, of the partial file
+        std::uint32_t prefix = 0;                 ///< pieces from the start on that are here
+        std::uint64_t hash_asked_bytes = 0;
         std::shared_ptr<swarm::FetchCounters> counters = std::make_shared<swarm::FetchCounters>();
         std::uint64_t lan_base_bytes = 0;  ///< of torrents before this one
         std::uint64_t lan_bytes = 0;       ///< of this torrent
         std::size_t peers = 0;
         std::int64_t lan_progress_ms = 0;
         std::uint64_t lan_progress_bytes = 0;  ///< lan_bytes then
-        std::int64_t holder_since_ms = -1;  ///< an alive peer has it whole since then
+        std::int64_t holder_since_ms = -1;     ///< an alive peer has it whole since then
         std::int64_t dialled_ms = 0;
         std::int64_t lonely_since_ms = -1;  ///< fewer connections than neighbours since then
         std::set<std::string> dialled;      ///< endpoints, at least once
@@ -164,6 +168,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void note_lan_progress(Item& item);
     void got_trouble(const Digest& sha256, const Error& error);
     void mark_pieces(Item& item);
+    void hash_prefix(Item& item);
     void finish(Item& item);
     void completed(Item& item, const std::string& path, bool moved);
     void failed(Item& item, const Error& error);

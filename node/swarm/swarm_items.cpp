@@ -11,6 +11,7 @@ namespace {
 constexpr std::int64_t dial_interval_ms = 2000;
 constexpr std::int64_t dial_patience_ms = 3000;  ///< for the peers whose turn it is to dial
 constexpr std::uint32_t troubles_max = 20;
+constexpr std::uint64_t hash_step_bytes = 4U << 20;  ///< hashed at a time as they come in
 }  // namespace
 
 Swarm::Impl::Item& Swarm::Impl::make_item(const Manifest& manifest) {
@@ -100,6 +101,9 @@ void Swarm::Impl::prepared(Item& item, const std::string& path, std::vector<bool
     item.have_count =
         static_cast<std::uint32_t>(std::count(item.have.begin(), item.have.end(), true));
     item.unmarked.clear();
+    item.hash = std::make_shared<swarm::PrefixHash>(path, item.manifest->size_bytes);
+    item.prefix = 0;
+    item.hash_asked_bytes = 0;
     item.phase = Phase::running;
     item.lan_progress_ms = swarm_now_ms();
     item.holder_since_ms = -1;
@@ -114,9 +118,13 @@ void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
     if (!torrent) return failed(item, torrent.error());
     item.dialled.clear();
     const bool incomplete = item.phase == Phase::running;
+    const bool alone = std::none_of(site_.servers.begin(), site_.servers.end(), [&](auto& each) {
+        const Holding* holding = each.second.holding(item.manifest->sha256);
+        return each.first != settings_.server_id && holding != nullptr && holding->complete;
+    });
     const auto added =
         session_->add(item.manifest->sha256, *torrent, path, item.have,
-                      incomplete ? endpoints_for(item, false) : std::vector<std::string>{});
+                      incomplete ? endpoints_for(item, false) : std::vector<std::string>{}, alone);
     if (added) return;
     failed(item, added.error());
     if (added.error().code != Errc::invalid) rest(item);  // the port, as a rule: tried again
@@ -205,6 +213,7 @@ void Swarm::Impl::rest(Item& item) {
 }
 
 void Swarm::Impl::mark_pieces(Item& item) {
+    hash_prefix(item);
     if (item.unmarked.empty() || item.phase != Phase::running) return;
     state_worker_->submit([this, sha256 = item.manifest->sha256,
                            pieces = std::move(item.unmarked)](const std::stop_token&) {
@@ -215,18 +224,34 @@ void Swarm::Impl::mark_pieces(Item& item) {
     item.unmarked.clear();
 }
 
-/// All pieces are here: the cache hashes the whole file and takes it over, in a worker, while the
-/// torrent goes on giving pieces to the peers.
+/// The whole is hashed as it comes in, so that little is left to do when the last piece is here.
+void Swarm::Impl::hash_prefix(Item& item) {
+    if (item.phase != Phase::running || !item.hash) return;
+    while (item.prefix < item.have.size() && item.have[item.prefix]) ++item.prefix;
+    const auto bytes = std::uint64_t{item.prefix} * item.manifest->piece_size_bytes;
+    if (bytes < item.hash_asked_bytes + hash_step_bytes) return;
+    item.hash_asked_bytes = bytes;
+    hash_worker_->submit([hash = item.hash, bytes](const std::stop_token& stop) {
+        if (auto hashed = hash->advance(bytes, stop); !hashed) {
+            log::debug("swarm: {}", hashed.error().message);  // finish() meets it again
+        }
+    });
+}
+
+/// All pieces are here: the rest of the file is hashed and the cache takes it over, in a worker,
+/// while the torrent goes on giving pieces to the peers.
 void Swarm::Impl::finish(Item& item) {
     item.phase = Phase::hashing;
     item.generation = ++generations_;
     changed(true);
     auto job = [this, manifest = item.manifest, generation = item.generation,
-                unmarked = std::move(item.unmarked),
+                unmarked = std::move(item.unmarked), hash = std::move(item.hash),
                 link = session_->link(item.manifest->sha256)](const std::stop_token& stop) {
         auto marked = cache_.mark_pieces(manifest->sha256, unmarked);
-        auto path = marked ? cache_.complete(*manifest, swarm_now_unix_ms() / 1000, stop)
-                           : Result<std::string>(tl::unexpected<Error>(marked.error()));
+        auto hashed =
+            marked ? hash->finish(stop) : Result<Digest>(tl::unexpected<Error>(marked.error()));
+        auto path = hashed ? cache_.complete(*manifest, swarm_now_unix_ms() / 1000, stop, &*hashed)
+                           : Result<std::string>(tl::unexpected<Error>(hashed.error()));
         if (path && link) link->moved_to(parent_dir(*path));
         post([sha256 = manifest->sha256, generation, path = std::move(path),
               moved = link != nullptr](Impl& self) {

@@ -149,9 +149,8 @@ Result<std::string> ArtifactCache::complete(const Manifest& manifest, std::int64
     const std::string path = partial_path(manifest.sha256);
     const std::string target = object_path(manifest.sha256);
     if (find(manifest.sha256)) return target;
-    auto digest = hashed != nullptr
-                      ? sync_hashed(path, *hashed)
-                      : cache_detail::hash_and_sync(path, manifest.size_bytes, stop);
+    auto digest = hashed != nullptr ? sync_hashed(path, *hashed)
+                                    : cache_detail::hash_and_sync(path, manifest.size_bytes, stop);
     if (!digest) return fail_within(what, std::move(digest));
     if (*digest != manifest.sha256) {
         auto bad = recheck(manifest, path, std::vector<bool>(manifest.piece_count(), true));
