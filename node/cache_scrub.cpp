@@ -16,8 +16,7 @@ namespace {
 
 constexpr std::string_view next_key = "agent/scrub_next";
 constexpr std::int64_t day_s = 86400;
-constexpr std::int64_t idle_s = 3600;       ///< nothing to read: looks again
-constexpr std::int64_t after_start_s = 60;  ///< a start has better things to do
+constexpr std::int64_t idle_s = 3600;  ///< nothing to read: looks again
 
 std::int64_t now_unix_s() {
     return std::time(nullptr);
@@ -67,7 +66,7 @@ void CacheScrub::start() {
     const auto now = now_unix_s();
     // A host that was off for weeks does not make up for them; a clock that jumped does not stop
     // it.
-    next_unix_s_ = std::clamp(next_unix_s_, now + after_start_s, now + 10 * day_s);
+    next_unix_s_ = std::clamp(next_unix_s_, now + settings_.first_after_s, now + 10 * day_s);
     schedule();
 }
 

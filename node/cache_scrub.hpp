@@ -21,6 +21,7 @@ namespace clarity {
 struct CacheScrubSettings {
     std::uint32_t percent_a_day = 10;          ///< of the cache's bytes; 0 = never by itself
     std::uint64_t rate_bytes_s = 16ULL << 20;  ///< while it reads by itself
+    std::int64_t first_after_s = 60;           ///< a start has better things to do
 };
 
 /// What it asks of its owner; all called on the loop. None may be empty.

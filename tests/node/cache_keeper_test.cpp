@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <ctime>
 
 #include "node/cache_orders.hpp"
 #include "protocol/artifact_marks.hpp"
@@ -202,6 +203,35 @@ TEST_CASE("scrub: a damaged artifact without a manifest is dropped, pinned or no
     CHECK_FALSE(node.cache->describe(bad));
     CHECK(node.dropped == std::vector<std::string>{"damaged"});
     CHECK(node.cache->pinned().contains(bad));  // wanted all the same
+}
+
+TEST_CASE(
+    "scrub: by itself it finds the damage too, and knows after a start when it is due again") {
+    Node node(0);
+    const auto bad = node.put("bad", 1);
+    node.flip(bad, 99'999);
+    CacheScrubHooks hooks;
+    hooks.manifest = [&](const Digest& sha256) { return std::optional(node.manifests.at(sha256)); };
+    hooks.repair = [&](const Manifest& each) { node.to_repair.push_back(each.artifact); };
+    hooks.dropped = [](const Digest&) {};
+    hooks.changed = [] {};
+    CacheScrubSettings at_once;
+    at_once.percent_a_day = 100;
+    at_once.first_after_s = 0;
+    const auto scrub =
+        std::make_shared<CacheScrub>(node.loop, *node.cache, *node.store, at_once, hooks);
+    scrub->start();
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (node.to_repair.empty() && std::chrono::steady_clock::now() < until) {
+        node.loop.restart();
+        node.loop.run_for(std::chrono::milliseconds(20));
+    }
+    scrub->end();
+    CHECK(node.to_repair == std::vector<std::string>{"bad"});
+    CHECK_FALSE(node.cache->find(bad));
+    const auto next = node.store->get("agent/scrub_next").value();
+    REQUIRE(next);
+    CHECK(std::stoll(*next) > std::time(nullptr) + 3000);
 }
 
 TEST_CASE("scrub: the artifact that was not read for the longest time is next, after a start too") {
