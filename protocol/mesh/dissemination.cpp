@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t items_per_frame = 128;
 constexpr std::size_t much = 32;        ///< items in one push that count as a flood
 constexpr std::size_t fresh_max = 256;  ///< beyond it, others' news is left to anti-entropy
+constexpr std::int64_t calm_ms = 250;   ///< without a push: the stream of news is over
+constexpr std::size_t stream_announces = 2;
 
 }  // namespace
 
@@ -62,25 +64,35 @@ void Dissemination::push() {
     std::vector<Item> now(fresh_.begin(), fresh_.begin() + static_cast<std::ptrdiff_t>(std::min(
                                                                fresh_.size(), items_per_frame)));
     fresh_.erase(fresh_.begin(), fresh_.begin() + static_cast<std::ptrdiff_t>(now.size()));
-    not_before_ms_ = out_.now_ms + (now.size() > much ? out_.settings.gossip_interval_ms / 2
-                                                      : out_.settings.push_delay_ms);
+    space_out(now.size());
     if (now.empty()) {
         gossip();
     } else {
+        const auto all = [](const Item& item) { return item.from == 0 || item.owner == 0; };
+        const bool some = is_stream() && std::none_of(now.begin(), now.end(), all);
         std::size_t bodies = 0;
+        std::size_t announced = 0;
         for (const auto to : members_.active_reachable()) {
             if (bodies < out_.settings.push_fanout && push_bodies(to, now)) ++bodies;
-            else announce(to, now);
+            else if (!some || announced++ < stream_announces) announce(to, now);
         }
-        // In a flood (a site starting) anti-entropy repeats more cheaply, except for our own.
         for (const auto& item : now) {
-            if (now.size() <= much || item.from == 0) repeating_.push_back(item);
+            if ((now.size() <= much && !is_stream()) || all(item)) repeating_.push_back(item);
         }
     }
     if (!fresh_.empty()) schedule_push();
     if (!repeating_.empty() || members_.has_updates()) {
         repeat_at_ = std::min(repeat_at_, out_.now_ms + out_.settings.gossip_interval_ms);
     }
+}
+
+void Dissemination::space_out(std::size_t items) {
+    const auto& s = out_.settings;
+    const bool goes_on = pushed_ms_ >= 0 && out_.now_ms - pushed_ms_ < calm_ms;
+    gap_ms_ = goes_on ? std::min(2 * gap_ms_, s.gossip_interval_ms) : s.push_delay_ms;
+    if (items > much) gap_ms_ = std::max(gap_ms_, s.gossip_interval_ms / 2);
+    pushed_ms_ = out_.now_ms;
+    not_before_ms_ = out_.now_ms + gap_ms_;
 }
 
 bool Dissemination::push_bodies(Index to, const std::vector<Item>& items) {

@@ -12,6 +12,9 @@ class Documents;
 /// Spreads what is fresh, at once: small record bodies to a few active peers, announcements to the
 /// other active peers, then a few repeats to some of them. What slips through is anti-entropy's.
 /// A change costs each node a bounded number of frames, and changes close in time share them.
+///
+/// While news keep coming (a site starting) they are gathered for longer each time, and told to
+/// fewer: there, frames are what the start waits for, and anti-entropy repeats more cheaply.
 class Dissemination {
   public:
     Dissemination(Outbox& outbox, Membership& members, const Records& records,
@@ -26,6 +29,7 @@ class Dissemination {
     [[nodiscard]] std::int64_t deadline() const { return std::min(push_at_, repeat_at_); }
 
   private:
+    static constexpr std::int64_t stream_gap_ms = 40;
     /// Something fresh; `owner` names a record, otherwise `digest` a document.
     struct Item {
         MemberKey owner = 0;
@@ -41,10 +45,14 @@ class Dissemination {
     std::list<Item> repeating_;
     std::int64_t push_at_ = never;
     std::int64_t repeat_at_ = never;
-    std::int64_t not_before_ms_ = 0;  // spaces pushes out when there is much to push
+    std::int64_t pushed_ms_ = -1;
+    std::int64_t gap_ms_ = 0;         // to the next push; doubles while news keep coming
+    std::int64_t not_before_ms_ = 0;  // pushed_ms_ + gap_ms_
 
     void add(Item item);
     void schedule_push();
+    void space_out(std::size_t items);
+    [[nodiscard]] bool is_stream() const { return gap_ms_ >= stream_gap_ms; }
     void push();
     void repeat();
     void announce(Index to, const std::vector<Item>& items);

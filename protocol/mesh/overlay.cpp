@@ -78,7 +78,7 @@ void Membership::walk(std::size_t ring, bool forward, const std::vector<Index>& 
         if (waited < wait) {  // one at a time: most answer
             active_due_ = std::min(active_due_, since + wait);
             if (++waiting > ahead()) return;
-        } else if (kept) {
+        } else if (kept && state != State::unknown) {  // the others may be starting, as we are
             ++silent;
         }
     }
