@@ -69,6 +69,8 @@ class CacheScrub : public std::enable_shared_from_this<CacheScrub> {
     void verify(std::vector<Digest> artifacts, Done done);
     /// The artifact is whole again; to be called for every one that becomes complete.
     void completed(const Digest& sha256);
+    /// It was dropped for room: nobody waits for its repair any more.
+    void forget(const Digest& sha256) { damaged_.erase(sha256); }
 
     /// Lines for an operator: what is damaged and not repaired yet.
     [[nodiscard]] std::vector<std::string> notices() const;

@@ -26,7 +26,10 @@ CacheKeeperHooks Workloads::Impl::keeper_hooks() {
         return SiteCopies::of(me->hooks.site(), me->hooks.planned());
     };
     out.dropped = [self](const CachedArtifact& each) {
-        if (const auto me = self.lock(); me && me->swarm) me->swarm->forget(each.sha256);
+        const auto me = self.lock();
+        if (!me || !me->swarm) return;
+        me->swarm->forget(each.sha256);
+        me->scrub->forget(each.sha256);
     };
     out.changed = [self] {
         if (const auto me = self.lock()) me->changed();

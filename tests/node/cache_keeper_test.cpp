@@ -192,6 +192,18 @@ TEST_CASE("scrub: a flipped byte is found, its piece alone is put aside, nobody 
     CHECK(node.scrub->totals().repaired == 1);
 }
 
+TEST_CASE("scrub: what was damaged and then dropped for room is told no more") {
+    Node node(0);
+    const auto bad = node.put("bad", 2);
+    node.flip(bad, 0);
+    node.order(cache_order::verify, {});
+    REQUIRE(node.scrub->notices().size() == 1);
+    REQUIRE(node.cache->remove(bad));
+    node.scrub->forget(bad);
+    CHECK(node.scrub->notices().empty());
+    CHECK(node.scrub->totals().repaired == 0);
+}
+
 TEST_CASE("scrub: a damaged artifact without a manifest is dropped, pinned or not") {
     Node node(0);
     const auto bad = node.put("bad", 2);
