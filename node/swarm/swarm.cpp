@@ -10,8 +10,10 @@
 namespace clarity {
 
 namespace {
-constexpr std::int64_t tick_ms = 250;        ///< while bytes come in
-constexpr std::int64_t second_ms = 1000;     ///< rates, counters, reports of mere progress
+constexpr std::int64_t tick_ms = 250;     ///< while bytes come in
+constexpr std::int64_t second_ms = 1000;  ///< rates, counters
+/// Between reports of mere progress: each is a record that every member of the site verifies.
+constexpr std::int64_t progress_ms = 2000;
 constexpr std::int64_t wan_tick_ms = 5000;   ///< nothing to fetch: what to say of the WAN
 constexpr std::int64_t idle_tick_ms = 2000;  ///< all is here: who fetches it from us changes
 }  // namespace
@@ -178,7 +180,7 @@ void Swarm::Impl::tick_second() {
     if (!offenders_.empty()) let_in();  // whose time is over
     save_counters();
     save_wan();
-    if (change_due_) report_change();
+    if (change_due_ && now - reported_ms_ >= progress_ms) report_change();
 }
 
 void Swarm::Impl::changed(bool at_once) {
@@ -194,6 +196,7 @@ void Swarm::Impl::changed(bool at_once) {
 
 void Swarm::Impl::report_change() {
     change_due_ = change_now_ = false;
+    reported_ms_ = swarm_now_ms();
     if (callbacks_.on_changed) callbacks_.on_changed();
 }
 

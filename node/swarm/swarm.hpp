@@ -105,7 +105,7 @@ struct SwarmCallbacks {
     /// Getting it failed for now; it goes on trying with a growing backoff. The message names
     /// artifact@version, and piece and repository where they are to blame.
     std::function<void(const Digest& sha256, const Error& error)> on_error;
-    /// holdings() or claims() changed: time for a new record. Progress alone: at most 1 a second.
+    /// holdings() or claims() changed: time for a new record. Progress alone: at most every 2 s.
     std::function<void()> on_changed;
 };
 

@@ -115,6 +115,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     boost::asio::steady_timer timer_;
     std::int64_t tick_due_ms_ = -1;  ///< the timer's; -1 = not set
     std::int64_t second_done_ms_ = 0;
+    std::int64_t reported_ms_ = 0;
     std::uint64_t generations_ = 0;
     std::vector<SwarmPeer> peers_;
     SiteClaims site_;
