@@ -270,7 +270,8 @@ void Agent::Impl::on_site_changed() {
     site_pending = true;
     const bool quiet = mesh->now_ms() - site_done_ms > site_quiet_ms;
     const auto most = is_settled_in ? site_delay_max_ms : site_delay_young_max_ms;
-    site_delay_ms = quiet ? site_delay_min_ms : std::min(2 * site_delay_ms, most);
+    site_delay_ms =
+        quiet ? site_delay_min_ms : std::clamp(2 * site_delay_ms, site_delay_min_ms, most);
     site_timer.expires_after(std::chrono::milliseconds(site_delay_ms));
     site_timer.async_wait([self = weak_from_this()](const auto& error) {
         const auto me = self.lock();
