@@ -110,6 +110,17 @@ bool Gate::offer_next(PeerState& state, Peer peer, std::int64_t now_ms, std::vec
     return false;
 }
 
+/// What all peers came with needs no offer: it would stand before what they lack, for ever.
+void Gate::drop_spread() {
+    if (queue_.size() <= look_ahead) return;
+    const auto enough = std::min<std::size_t>(settings_.copies_min, peers_.size());
+    std::erase_if(queue_, [&](std::uint32_t piece) {
+        const bool spread = enough > 0 && pieces_[piece].copies >= enough;
+        if (spread) pieces_[piece].queued = false;
+        return spread;
+    });
+}
+
 std::vector<Gate::Offer> Gate::take_offers(std::int64_t now_ms) {
     std::vector<Offer> out;
     const auto most = window();
@@ -150,6 +161,7 @@ void Gate::on_time(std::int64_t now_ms) {
             enqueue(i, false);
         }
     }
+    drop_spread();
 }
 
 bool Gate::spread() const {

@@ -92,6 +92,7 @@ class Gate {
     [[nodiscard]] std::uint32_t window() const;
     [[nodiscard]] bool offer_next(PeerState& state, Peer peer, std::int64_t now_ms,
                                   std::vector<Offer>& out);
+    void drop_spread();
     void withdraw(PeerState& state);
     [[nodiscard]] std::int64_t patience_ms(const PeerState& state) const;
 };

@@ -146,6 +146,19 @@ TEST_CASE("gate: pieces that peers hold already are not handed out", "[swarm][ga
     CHECK(site.uploads == 10);
 }
 
+// Once, servers that had the same half of an artifact before a restart got no more of it: the half
+// stood in the queue before all that came in later.
+TEST_CASE("gate: what everybody came with does not stand before what they lack", "[swarm][gate]") {
+    Site site(500, 2);
+    std::vector<bool> half(500, false);
+    std::fill_n(half.begin(), 300, true);
+    site.gate.own(half);
+    for (std::uint32_t piece = 0; piece < 300; ++piece) site.learn(0, piece), site.learn(1, piece);
+    for (std::uint32_t piece = 300; piece < 500; ++piece) site.gate.own(piece);
+    REQUIRE(site.run(500, 500));
+    CHECK(site.uploads == 200);
+}
+
 TEST_CASE("gate: two holders of all hand out different halves first", "[swarm][gate]") {
     Gate first(1000, piece_bytes, 0);
     Gate second(1000, piece_bytes, 500);
