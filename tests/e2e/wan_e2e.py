@@ -50,8 +50,8 @@ def budget_passes_on(build):
         over = {name: each for name, each in spent.items() if each > budget + MIB}
         expect(not over, f"over their budget: {over}")
         expect(sum(each >= budget for each in spent.values()) == 2, f"who used it up: {spent}")
-        # 8.1 s of WAN at its rate; by rank it would be 4 s more, by time-out 20 s.
-        expect(took < SIZE * 8 / 50e6 + 10, f"{took:.1f} s: somebody was waited for")
+        # 8.1 s of WAN at its rate, starts on a busy machine; time-outs would be 20 s more.
+        expect(took < SIZE * 8 / 50e6 + 14, f"{took:.1f} s: somebody was waited for")
         wan = [each for each in by_server(site).values() if each["state"] == "spent"]
         midnight = datetime.datetime.now(zoneinfo.ZoneInfo(ZONE)).replace(
             hour=0, minute=0, second=0, microsecond=0) + datetime.timedelta(days=1)

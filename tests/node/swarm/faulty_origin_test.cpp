@@ -361,3 +361,35 @@ TEST_CASE("wan: a pause survives a restart, and so does its end") {
     REQUIRE(scene.completes());
     CHECK(std::time(nullptr) >= until);
 }
+
+TEST_CASE(
+    "wan: both sides of a partition fetch; when they meet one stops, and what it pulled shows") {
+    TempFolder folder;
+    Origin origin(folder.path, 2U << 20);
+    Site site(2);
+    const auto bytes = noise(16U << 20, 79);
+    const auto manifest = site.publish(origin, bytes);
+    site.part(true);
+    site.want_everywhere(manifest);
+    const auto pieces = [&](std::size_t node) {
+        return Site::holding(*site.nodes[node], manifest.sha256).pieces_have;
+    };
+    REQUIRE(site.run_until([&] { return pieces(0) >= 32 && pieces(1) >= 32; }));
+    CHECK(site.nodes[0]->swarm->claims().size() == 1);
+    CHECK(site.nodes[1]->swarm->claims().size() == 1);
+    site.part(false);
+    REQUIRE(site.run_until([&] {
+        return site.nodes[0]->swarm->claims().size() + site.nodes[1]->swarm->claims().size() == 1;
+    }));
+    REQUIRE(site.run_until([&] { return site.all_complete(manifest.sha256); }));
+    const auto pulled = site.wan_bytes(manifest.sha256);
+    CHECK(pulled < bytes.size() * 17 / 10);
+    std::uint64_t duplicate = 0;
+    for (const auto& node : site.nodes) {
+        const auto parts = Site::holding(*node, manifest.sha256).wan_parts;
+        duplicate += parts.value_or(WanParts{}).duplicate;
+    }
+    // All but a few pieces of what is over the size: as far as the last claim told.
+    CHECK(duplicate + 12 * piece >= pulled - bytes.size());
+    CHECK(duplicate <= pulled - bytes.size() + 12 * piece);
+}

@@ -132,6 +132,15 @@ void Site::add_peer(SwarmPeer peer, ServerClaims claims) {
     tell_peers();
 }
 
+void Site::part(bool apart) {
+    apart_ = apart;
+    for (const auto& node : nodes) {
+        if (node->swarm && apart) node->swarm->set_peers({});  // refused, and those there are cut
+    }
+    if (!apart) tell_peers();
+    share();
+}
+
 void Site::tell_peers() {
     std::vector<SwarmPeer> peers = others_;
     for (const auto& node : nodes) {
@@ -158,7 +167,10 @@ void Site::share() {
         claims.wan_rate_bytes_s = wan.rate_bytes_s;
     }
     for (const auto& node : nodes) {
-        if (node->swarm && node->reachable) node->swarm->set_site({last_});
+        if (!node->swarm || !node->reachable) continue;
+        auto seen = last_;
+        for (auto& [id, claims] : seen) claims.alive = claims.alive && (!apart_ || id == node->id);
+        node->swarm->set_site({seen});
     }
 }
 

@@ -60,6 +60,8 @@ class Site {
 
     void start(Node& node, const std::function<void(clarity::SwarmSettings&)>& change = {});
     void stop(Node& node);  ///< as if killed: gone from the mesh too
+    /// Each of these is alone: no news, no connections; or all are together again.
+    void part(bool apart);
     void set_repository(const std::string& url);
     /// Writes `bytes` to the origin's file "artifact" and makes its manifest.
     [[nodiscard]] clarity::Manifest publish(const Origin& origin, const std::string& bytes,
@@ -92,6 +94,7 @@ class Site {
   private:
     std::chrono::steady_clock::time_point shared_{};
     std::map<std::string, clarity::ServerClaims> last_;
+    bool apart_ = false;
     std::vector<clarity::SwarmPeer> others_;
     void turn();
     void share();
