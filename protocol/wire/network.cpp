@@ -165,6 +165,18 @@ bool Network::wait(bool pulse) {
 bool Network::turn(std::atomic<bool>& beat, bool pulse) {
     collect();
     const bool woken = wait(pulse);
+    look_ = beat.exchange(false) || !pulse || look_;
+    // What the owner said before a handshake or frame came is done before it: a key that was let in
+    // is not refused. Not twice in a row, so that commands starve no socket.
+    const auto found = [](const Watched& each) { return each.found != 0; };
+    sockets_put_off_ =
+        woken && !sockets_put_off_ && std::any_of(watched_.begin(), watched_.end(), found);
+    if (sockets_put_off_) {
+        for (auto& each : watched_) {
+            if (found(each)) each.ready->used();  // to be asked again
+        }
+        return true;
+    }
     const auto now = Clock::now();
     if (watched_[0].found != 0) zap_.answer();
     std::size_t at = 1;
@@ -179,7 +191,6 @@ bool Network::turn(std::atomic<bool>& beat, bool pulse) {
         at += 2;
     }
     for (auto& [name, peer] : peers_) peer.on_time(now);
-    look_ = beat.exchange(false) || !pulse || look_;
     const auto due = common_.guard.due();
     if ((look_ && now >= next_look_) || (due && now >= *due)) look(now);
     report_cuts(now);
