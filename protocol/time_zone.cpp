@@ -7,7 +7,6 @@ namespace clarity {
 namespace {
 
 constexpr std::size_t file_max_bytes = 64U << 10;
-constexpr std::size_t head_bytes = 44;
 constexpr std::int64_t day_s = 86400;
 constexpr std::int64_t week_s = 7 * day_s;
 
