@@ -7,6 +7,7 @@ import os
 import subprocess
 
 PREFIX = "10.77.0."
+CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
 
 
 def sh(*command):
@@ -30,9 +31,11 @@ def can_make_namespaces():
 
 
 class Network:
-    """Namespaces named cl<pid>-<host>; `down()` removes them all."""
+    """Namespaces named cl<pid>-<host>; `down()` removes them all. `congestion`: TCP's control in
+    all of them; None = this machine's."""
 
-    def __init__(self):
+    def __init__(self, congestion=None):
+        self.congestion = congestion
         self.tag = f"cl{os.getpid()}"
         self.hosts = {}
         self.lan = f"{self.tag}-lan"
@@ -56,6 +59,8 @@ class Network:
         sh(*inside, "ip", "addr", "add", f"{PREFIX}{number}/24", "dev", "eth0")
         sh(*inside, "ip", "link", "set", "eth0", "up")
         sh(*inside, "ip", "link", "set", "lo", "up")
+        if self.congestion:
+            sh(*inside, "sh", "-c", f"echo {self.congestion} > {CONGESTION}")
         if rate_mbit:
             shape = ("root", "tbf", "rate", f"{rate_mbit}mbit", "burst", "128kb", "latency", "200ms")
             sh(*inside, "tc", "qdisc", "add", "dev", "eth0", *shape)

@@ -20,6 +20,7 @@ import time
 
 import samples
 from harness import Failure, Site, expect, wait_for
+from network import Network
 from packages import install
 
 TRACKER_PORT = 6969
@@ -46,7 +47,7 @@ class Peer:
     def __init__(self, options, case):
         self.options, self.case = options, case
         self.site = Site(options.build, nodes=options.nodes, wan_mbit=options.wan,
-                         lan_mbit=options.lan)
+                         lan_mbit=options.lan, network=Network(options.congestion))
 
     def __enter__(self):
         site = self.site

@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/bench"), str(Path(__f
 import peers  # noqa: E402
 import samples  # noqa: E402
 from harness import SITE, Failure, wait_for  # noqa: E402
-from network import can_make_namespaces  # noqa: E402
+from network import CONGESTION, Network, can_make_namespaces  # noqa: E402
 from packages import Unavailable  # noqa: E402
 from scenes import PUBLISH, SLEEP, apply, set_up  # noqa: E402
 
@@ -59,7 +59,7 @@ class Run:
             files[f"{name}-1.0.0"] = path
             services[name] = ("binary", "1.0.0", SLEEP, *([at_first] if at_first else []))
         self.site = set_up(build, services, files, nodes=options.nodes, wan_mbit=options.wan,
-                           lan_mbit=options.lan)
+                           lan_mbit=options.lan, network=Network(options.congestion))
         self.total = sum(Path(path).stat().st_size for path in files.values())
 
     def __enter__(self):
@@ -87,23 +87,14 @@ class Run:
             total += (int(fields[11]) + int(fields[12])) / TICKS
         return total
 
-    def rss_max_mb(self):
+    def memory_mb(self, field):
+        """The largest of the agents' figures of that name: VmHWM, RssAnon."""
         out = 0
         for name in self.site.names:
             process = self.site.processes.get(name)
             if process:
                 text = Path(f"/proc/{process.pid}/status").read_text()
-                out = max(out, int(re.search(r"VmHWM:\s+(\d+)", text).group(1)) / 1024)
-        return out
-
-    def anonymous_mb(self):
-        """The most that any agent holds now, without what it maps of files."""
-        out = 0
-        for name in self.site.names:
-            process = self.site.processes.get(name)
-            if process:
-                text = Path(f"/proc/{process.pid}/status").read_text()
-                out = max(out, int(re.search(r"RssAnon:\s+(\d+)", text).group(1)) / 1024)
+                out = max(out, int(re.search(field + r":\s+(\d+)", text).group(1)) / 1024)
         return out
 
     def publish(self):
@@ -118,13 +109,13 @@ class Run:
 
         def done():
             nonlocal peak_mb
-            peak_mb = max(peak_mb, self.anonymous_mb())
+            peak_mb = max(peak_mb, self.memory_mb("RssAnon"))
             return self.all_arrived(names)
         wait_for("every node to have everything", seconds, done, 0.2)
         ends = [max(self.arrived(name).values()) for name in names]
         return {"last_s": max(ends) - self.began, "first_s": min(ends) - self.began,
                 "wan_ratio": (self.site.origin_sent() - self.wan) / self.total,
-                "cpu_s": self.cpu_s() - self.cpu, "rss_mb": self.rss_max_mb(), "anonymous_mb": peak_mb,
+                "cpu_s": self.cpu_s() - self.cpu, "rss_mb": self.memory_mb("VmHWM"), "anonymous_mb": peak_mb,
                 **more}
 
     def fetcher(self):
@@ -275,6 +266,7 @@ def main():
     parser.add_argument("--wan", type=int, default=50, help="Mbit/s of the origin")
     parser.add_argument("--lan", type=int, default=200, help="Mbit/s of every node")
     parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--congestion", help="TCP's control, reno or so; default: this machine's")
     parser.add_argument("--peers", default="")
     parser.add_argument("--peer-mib", type=int, help="the peers' file; default: as --mib")
     parser.add_argument("--json", metavar="FILE")
@@ -290,7 +282,8 @@ def main():
         sys.exit(f"swarm_bench: {reason}")
     rows, failed = measure(options)
     print(f"{options.nodes} nodes, origin {options.wan} Mbit/s, LAN {options.lan} Mbit/s a node, "
-          f"{os.cpu_count()} cores for all, {options.build}\n")
+          f"{os.cpu_count()} cores for all, {options.build}, TCP "
+          f"{options.congestion or Path(CONGESTION).read_text().strip()}\n")
     print(table(rows))
     if options.json:
         Path(options.json).write_text(json.dumps({"options": vars(options), "rows": rows},

@@ -3,7 +3,6 @@
 #include <fstream>
 #include <iostream>
 #include <set>
-#include <sstream>
 
 #include "protocol/compression.hpp"
 #include "protocol/delta.hpp"
@@ -66,10 +65,6 @@ Version publish(Site& site, const Origin& origin, std::string bytes, const std::
     site.set_repository(origin.url());
     out.manifest = Manifest::decode(out.manifest.encode()).value();
     return out;
-}
-
-std::string contents(const std::string& path) {
-    return read_file(path, 256U << 20).value_or("");
 }
 
 void want(Site& site, const Manifest& manifest) {

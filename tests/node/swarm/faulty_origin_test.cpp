@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "site.hpp"
 #include "tests/storage/repositories/odd_server.hpp"
@@ -17,13 +16,6 @@ namespace {
 
 constexpr std::size_t piece = 128U << 10;
 const std::string file = noise(16 * piece, 77);
-
-std::string contents(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream out;
-    out << in.rdbuf();
-    return out.str();
-}
 
 std::string head(const std::string& status, std::size_t length, const std::string& more = "") {
     return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(length) + "\r\n" + more +

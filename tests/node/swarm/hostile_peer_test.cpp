@@ -5,8 +5,6 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "origin.hpp"
 
@@ -14,13 +12,6 @@ using namespace clarity;
 using std::chrono::seconds;
 
 namespace {
-
-std::string contents(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream out;
-    out << file.rdbuf();
-    return out.str();
-}
 
 struct Scene {
     explicit Scene(std::size_t honest, std::uint64_t origin_bytes_s = 0)

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "protocol/x509.hpp"
+#include "storage/files.hpp"
 #include "storage/ingest.hpp"
 
 using namespace clarity;
@@ -223,4 +224,8 @@ std::string noise(std::size_t size_bytes, std::uint32_t seed) {
         std::memcpy(out.data() + i, &value, 8);
     }
     return out;
+}
+
+std::string contents(const std::string& path) {
+    return read_file(path, 256U << 20).value_or("");
 }

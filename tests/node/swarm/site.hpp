@@ -103,3 +103,5 @@ class Site {
 
 /// Bytes that do not repeat, the same for a seed.
 [[nodiscard]] std::string noise(std::size_t size_bytes, std::uint32_t seed);
+/// Of a file, all of it.
+[[nodiscard]] std::string contents(const std::string& path);

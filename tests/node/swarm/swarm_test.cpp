@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "protocol/sha256.hpp"
 #include "site.hpp"
@@ -13,13 +12,6 @@ using namespace clarity;
 using std::chrono::seconds;
 
 namespace {
-
-std::string contents(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream out;
-    out << file.rdbuf();
-    return out.str();
-}
 
 void corrupt(const std::string& path, std::uint64_t offset) {
     std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
