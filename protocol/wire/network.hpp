@@ -40,7 +40,7 @@ class Network {
     SleeperEntry zap_entry_{common_.sleeper, zap_.ready()};
     std::uint32_t next_listener_ = 1;
     bool sockets_put_off_ = false;  ///< by the last turn, for what the owner said
-    bool look_ = false;  ///< at all connections, once next_look_ is reached
+    bool look_ = false;             ///< at all connections, once next_look_ is reached
     Clock::time_point next_look_{};
     /// A socket or its monitor, and what of it is waited for and found.
     struct Watched {
