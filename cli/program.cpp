@@ -34,6 +34,7 @@ constexpr std::string_view groups[][2] = {
     {"root", "the root of trust: whose signatures count"},
     {"secret", "values that configurations refer to as ${SECRET:NAME}"},
     {"token", "join tokens for new servers"},
+    {"wan", "what a site pulls over its WAN, and whether it may"},
 };
 
 std::string check_value(Argument::Check check, const std::string& value) {
