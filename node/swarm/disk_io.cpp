@@ -307,7 +307,16 @@ class DiskIo final : public lt::disk_interface, public lt::buffer_allocator_inte
             storage.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
         }
         if (storage.fd < 0) error = error_of(errno, lt::operation_t::file_open);
+        if (storage.fd >= 0) no_read_ahead_into_holes(storage.fd);
         return storage.fd >= 0;
+    }
+
+    /// What comes in is read while it is still in the page cache. Reading ahead would find the
+    /// holes of what has yet to come, and fill memory with zeros for them.
+    static void no_read_ahead_into_holes(int fd) {
+        struct stat now = {};
+        const bool holes = ::fstat(fd, &now) == 0 && now.st_blocks * 512 < now.st_size;
+        if (holes) (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
     }
 
     void close_one_if_many() {

@@ -10,6 +10,8 @@ Result<void> PrefixHash::advance(std::uint64_t to_bytes, const std::stop_token& 
     const auto to = std::min(to_bytes, size_bytes_);
     if (done_bytes_ >= to) return {};
     CLARITY_TRY(auto file, File::open_read(path_));
+    // Behind `to` are holes: to read ahead would fill memory with zeros for them.
+    (void)::posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_RANDOM);
     const auto from = done_bytes_;
     Bytes buffer(256U << 10, '\0');
     while (done_bytes_ < to) {
