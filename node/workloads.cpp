@@ -110,7 +110,7 @@ void Workloads::Impl::fetch(const Manifest& manifest, const std::string& correla
                                                    candidates = std::move(candidates)]() mutable {
         const auto me = self.lock();
         if (!me || !me->swarm) return;
-        me->swarm->want(manifest, correlation, std::move(candidates));
+        me->swarm->want(manifest, correlation, candidates);
     });
 }
 

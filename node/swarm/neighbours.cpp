@@ -19,20 +19,62 @@ std::string place(const Digest& artifact, int ring, const std::string& id) {
     return std::string(hash.view().substr(0, 16));
 }
 
-void add_ring(const Digest& artifact, int ring, const std::string& self,
-              const std::vector<Participant>& participants, std::set<std::string>& out) {
-    std::vector<std::pair<std::string, std::string>> order;
-    order.reserve(participants.size() + 1);
-    order.emplace_back(place(artifact, ring, self), self);
-    for (const auto& each : participants) {
-        order.emplace_back(place(artifact, ring, each.server_id), each.server_id);
+/// Who exchanges pieces with whom: a row of places in `ids` for each of them.
+using Graph = std::vector<std::vector<std::size_t>>;
+
+bool linked(const Graph& graph, std::size_t a, std::size_t b) {
+    return std::find(graph[a].begin(), graph[a].end(), b) != graph[a].end();
+}
+
+/// Links each with the next one on the ring that it is not linked with yet and that no other took:
+/// a link that two rings share would leave both ends with a neighbour less than the rest, and who
+/// has few neighbours has a link that stands idle at its end while the others' are full.
+void add_ring(const Digest& artifact, int ring, const std::vector<std::string>& ids, Graph& graph) {
+    std::vector<std::pair<std::string, std::size_t>> order;
+    order.reserve(ids.size());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        order.emplace_back(place(artifact, ring, ids[i]), i);
     }
     std::sort(order.begin(), order.end());
-    const auto at = static_cast<std::size_t>(
-        std::find_if(order.begin(), order.end(), [&](auto& row) { return row.second == self; }) -
-        order.begin());
-    out.insert(order[(at + 1) % order.size()].second);
-    out.insert(order[(at + order.size() - 1) % order.size()].second);
+    std::vector<bool> taken(ids.size(), false);
+    for (std::size_t at = 0; at < order.size(); ++at) {
+        const auto from = order[at].second;
+        for (std::size_t step = 1; step < order.size(); ++step) {
+            const auto to = order[(at + step) % order.size()].second;
+            if (taken[to] || linked(graph, from, to)) continue;
+            taken[to] = true;
+            graph[from].push_back(to);
+            graph[to].push_back(from);
+            break;
+        }
+    }
+}
+
+/// Where a ring closes, its last ones may find nobody left: they are linked among themselves.
+void link_left_over(Graph& graph) {
+    constexpr std::size_t full = 2UL * rings;
+    for (std::size_t a = 0; a < graph.size(); ++a) {
+        for (std::size_t b = a + 1; b < graph.size() && graph[a].size() < full; ++b) {
+            if (graph[b].size() >= full || linked(graph, a, b)) continue;
+            graph[a].push_back(b);
+            graph[b].push_back(a);
+        }
+    }
+}
+
+/// Those next to us among all that lack pieces and have no origin of their own.
+void add_rings(const Digest& artifact, const std::string& self,
+               const std::vector<Participant>& participants, std::set<std::string>& out) {
+    std::vector<std::string> ids{self};
+    for (const auto& each : participants) {
+        if (!each.complete && !each.fetching) ids.push_back(each.server_id);
+    }
+    Graph graph(ids.size());
+    std::sort(ids.begin(), ids.end());
+    for (int ring = 0; ring < rings; ++ring) add_ring(artifact, ring, ids, graph);
+    link_left_over(graph);
+    const auto own = std::lower_bound(ids.begin(), ids.end(), self) - ids.begin();
+    for (const auto each : graph[static_cast<std::size_t>(own)]) out.insert(ids[each]);
 }
 
 /// The complete holders that we turn to, others as a rule than those of the next server.
@@ -60,8 +102,7 @@ std::vector<Neighbour> neighbours_of(const Digest& artifact, const std::string& 
     if (participants.size() <= everybody_max) {
         for (const auto& each : participants) chosen.insert(each.server_id);
     } else {
-        for (int ring = 0; ring < rings; ++ring)
-            add_ring(artifact, ring, self, participants, chosen);
+        add_rings(artifact, self, participants, chosen);
         add_holders(artifact, self, participants, chosen);
     }
     chosen.erase(self);

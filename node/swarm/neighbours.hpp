@@ -21,9 +21,9 @@ struct Neighbour {
 };
 
 /// With whom to exchange the pieces of one artifact: at small sites everybody; else the members
-/// next to us on three rings of the participants, each in an order of its own, which makes a random
-/// regular graph of six neighbours, and besides whoever may have pieces that nobody else has: the
-/// fetchers, and up to three complete holders.
+/// next to us on three rings of all that lack pieces, each in an order of its own, which makes a
+/// random regular graph of six neighbours, and besides whoever may have pieces that nobody else
+/// has: the fetchers, and up to three complete holders.
 ///
 /// Rationale: a flow costs processor time at both ends and a sparse random graph spreads pieces as
 /// fast as a full one. Who is complete never dials; of two that lack pieces the lower id does.

@@ -315,8 +315,8 @@ std::optional<WanReport> Swarm::wan() const {
     return impl_->wan();
 }
 void Swarm::want(const Manifest& manifest, std::string correlation_id,
-                 std::vector<std::string> candidates) {
-    impl_->want(manifest, std::move(correlation_id), std::move(candidates));
+                 const std::vector<std::string>& candidates) {
+    impl_->want(manifest, std::move(correlation_id), candidates);
 }
 void Swarm::seed(const Manifest& manifest) {
     impl_->seed(manifest);

@@ -153,7 +153,7 @@ class Swarm {
     /// `candidates`: the servers that want it by the plan, the same on all of them: the election is
     /// among these. Empty = all members of the site.
     void want(const Manifest& manifest, std::string correlation_id,
-              std::vector<std::string> candidates = {});
+              const std::vector<std::string>& candidates = {});
     /// Offer what the cache holds complete; does nothing when it does not.
     void seed(const Manifest& manifest);
     /// Stop getting and offering it, drop its counters. The cached file is the cache's business.

@@ -57,9 +57,7 @@ election::View Swarm::Impl::view_of(Item& item) {
             if (claim.sha256 != sha256) continue;
             view.claims[server] = {claim.since_unix_ms, claim.pieces_fetched, claim.rate_bytes_s};
         }
-        const bool candidate = item.candidates.empty() ||
-                               std::find(item.candidates.begin(), item.candidates.end(), server) !=
-                                   item.candidates.end();
+        const bool candidate = item.candidates.empty() || item.candidates.contains(server);
         const Holding* holding = claims.holding(sha256);
         if (!candidate || (holding != nullptr && holding->complete)) continue;
         view.alive.push_back(server);

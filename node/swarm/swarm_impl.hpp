@@ -40,7 +40,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void pause_wan(bool paused, std::int64_t until_unix_s, std::function<void(Result<void>)> done);
     [[nodiscard]] std::optional<WanReport> wan() const;
     void want(const Manifest& manifest, std::string correlation_id,
-              std::vector<std::string> candidates);
+              const std::vector<std::string>& candidates);
     void seed(const Manifest& manifest);
     void forget(const Digest& sha256);
     [[nodiscard]] std::vector<Holding> holdings() const;
@@ -69,7 +69,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::shared_ptr<const Manifest> manifest;
         election::Election election;
         std::string correlation_id;
-        std::vector<std::string> candidates;
+        std::set<std::string> candidates;
         bool wanted = false;
         Phase phase = Phase::preparing;
         std::uint64_t generation = 0;  ///< answers of workers for an older one are dropped
@@ -175,8 +175,18 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     void failed(Item& item, const Error& error);
     void notify_complete(const Digest& sha256, const std::string& path);
     void dial(Item& item);
-    [[nodiscard]] std::vector<std::pair<const SwarmPeer*, bool>> links_for(const Item& item) const;
-    [[nodiscard]] std::vector<std::string> endpoints_for(const Item& item, bool all) const;
+    struct Link {
+        const SwarmPeer* peer = nullptr;
+        bool ours = false;   ///< to dial, when both ends are there
+        bool there = false;  ///< its record names the artifact
+    };
+    enum class Dial {
+        turn,   ///< those that are ours to dial
+        first,  ///< everybody, once: of two the one that is there later connects them
+        all,    ///< everybody, at every address they may have
+    };
+    [[nodiscard]] std::vector<Link> links_for(const Item& item) const;
+    [[nodiscard]] std::vector<std::string> endpoints_for(const Item& item, Dial whom) const;
 
     // swarm_offenders.cpp: who sent wrong pieces
     void caught(const Digest& sha256, const std::string& address);

@@ -30,13 +30,13 @@ Swarm::Impl::Item& Swarm::Impl::make_item(const Manifest& manifest) {
 }
 
 void Swarm::Impl::want(const Manifest& manifest, std::string correlation_id,
-                       std::vector<std::string> candidates) {
+                       const std::vector<std::string>& candidates) {
     Item* item = find(manifest.sha256);
     const bool fresh = item == nullptr;
     if (fresh) item = &make_item(manifest);
     item->wanted = true;
     item->correlation_id = std::move(correlation_id);
-    item->candidates = std::move(candidates);
+    item->candidates = {candidates.begin(), candidates.end()};
     if (!fresh && item->phase != Phase::complete) return;
     if (const auto path = cache_.find(manifest.sha256)) {
         if (fresh) offer_complete(*item, *path);
@@ -116,15 +116,16 @@ void Swarm::Impl::prepared(Item& item, const std::string& path, std::vector<bool
 void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
     auto torrent = swarm::make_torrent(*item.manifest, settings_.ca_pem);
     if (!torrent) return failed(item, torrent.error());
-    item.dialled.clear();
     const bool incomplete = item.phase == Phase::running;
     const bool alone = std::none_of(site_.servers.begin(), site_.servers.end(), [&](auto& each) {
         const Holding* holding = each.second.holding(item.manifest->sha256);
         return each.first != settings_.server_id && holding != nullptr && holding->complete;
     });
+    const auto endpoints =
+        incomplete ? endpoints_for(item, Dial::first) : std::vector<std::string>{};
+    item.dialled = {endpoints.begin(), endpoints.end()};
     const auto added =
-        session_->add(item.manifest->sha256, *torrent, path, item.have,
-                      incomplete ? endpoints_for(item, false) : std::vector<std::string>{}, alone);
+        session_->add(item.manifest->sha256, *torrent, path, item.have, endpoints, alone);
     if (added) return;
     failed(item, added.error());
     if (added.error().code != Errc::invalid) rest(item);  // the port, as a rule: tried again
@@ -196,7 +197,7 @@ void Swarm::Impl::got_trouble(const Digest& sha256, const Error& error) {
     item->troubled = true;
     if (item->phase == Phase::hashing) return;
     if (++item->troubles <= troubles_max) {
-        session_->dial(sha256, endpoints_for(*item, true));
+        session_->dial(sha256, endpoints_for(*item, Dial::all));
         session_->clear_trouble(sha256);
         return;
     }
@@ -284,7 +285,7 @@ void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
         add_torrent(item, path);
     } else if (item.troubled) {
         session_->dial(item.manifest->sha256,
-                       endpoints_for(item, true));  // trouble cut the peers off
+                       endpoints_for(item, Dial::all));  // trouble cut the peers off
         session_->clear_trouble(item.manifest->sha256);
     }
     item.troubled = false;
@@ -315,35 +316,41 @@ void Swarm::Impl::notify_complete(const Digest& sha256, const std::string& path)
     });
 }
 
-/// The neighbours in this artifact's swarm, as far as is known; second = ours to dial.
-std::vector<std::pair<const SwarmPeer*, bool>> Swarm::Impl::links_for(const Item& item) const {
+/// The neighbours in this artifact's swarm. Who should get it by the plan counts from the start, so
+/// that all see the same graph at once; connections that only a passing view called for would cost
+/// both ends until the end.
+std::vector<Swarm::Impl::Link> Swarm::Impl::links_for(const Item& item) const {
     const auto& sha256 = item.manifest->sha256;
     std::vector<swarm::Participant> participants;
-    std::map<std::string, const SwarmPeer*> by_id;
+    std::map<std::string, Link> by_id;
     for (const auto& peer : peers_) {
         if (!peer.alive || peer.server_id == settings_.server_id) continue;
         if (offenders_.barred(peer.server_id, swarm_now_ms())) continue;
         const auto found = site_.servers.find(peer.server_id);
-        if (found == site_.servers.end()) continue;  // no record yet: it will come
-        const auto* holding = found->second.holding(sha256);
-        if (holding == nullptr) continue;
-        participants.push_back({peer.server_id, holding->complete, found->second.fetches(sha256)});
-        by_id[peer.server_id] = &peer;
+        const auto* claims = found == site_.servers.end() ? nullptr : &found->second;
+        const auto* holding = claims == nullptr ? nullptr : claims->holding(sha256);
+        const bool there = holding != nullptr;
+        if (!there && !item.candidates.contains(peer.server_id)) continue;
+        participants.push_back({peer.server_id, there && holding->complete,
+                                claims != nullptr && claims->fetches(sha256)});
+        by_id[peer.server_id] = {&peer, false, there};
     }
-    std::vector<std::pair<const SwarmPeer*, bool>> out;
+    std::vector<Link> out;
     for (const auto& each : swarm::neighbours_of(sha256, settings_.server_id, participants)) {
-        out.emplace_back(by_id[each.server_id], each.dial);
+        auto& link = by_id[each.server_id];
+        link.ours = each.dial;
+        out.push_back(link);
     }
     return out;
 }
 
-/// Where to dial: those whose turn is ours, or `all`, then at every address they may have.
-std::vector<std::string> Swarm::Impl::endpoints_for(const Item& item, bool all) const {
+/// Where to dial.
+std::vector<std::string> Swarm::Impl::endpoints_for(const Item& item, Dial whom) const {
     std::vector<std::string> out;
-    for (const auto& [peer, ours] : links_for(item)) {
-        if (!ours && !all) continue;
+    for (const auto& [peer, ours, there] : links_for(item)) {
+        if (!ours && whom == Dial::turn) continue;
         out.push_back(peer->endpoint);
-        if (all) out.insert(out.end(), peer->others.begin(), peer->others.end());
+        if (whom == Dial::all) out.insert(out.end(), peer->others.begin(), peer->others.end());
     }
     return out;
 }
@@ -353,10 +360,13 @@ std::vector<std::string> Swarm::Impl::endpoints_for(const Item& item, bool all) 
 void Swarm::Impl::dial(Item& item) {
     if (item.phase != Phase::running) return;
     const auto now = swarm_now_ms();
-    const bool lonely = item.peers < links_for(item).size();
+    const auto links = links_for(item);
+    const auto there =
+        std::count_if(links.begin(), links.end(), [](auto& each) { return each.there; });
+    const bool lonely = item.peers < static_cast<std::size_t>(there);
     if (!lonely || item.lonely_since_ms < 0) item.lonely_since_ms = lonely ? now : -1;
     const bool in_vain = lonely && now - item.lonely_since_ms >= dial_patience_ms;
-    const auto endpoints = endpoints_for(item, in_vain);
+    const auto endpoints = endpoints_for(item, in_vain ? Dial::all : Dial::turn);
     const bool news = std::any_of(endpoints.begin(), endpoints.end(),
                                   [&](const auto& each) { return !item.dialled.contains(each); });
     if (!news && !(lonely && now - item.dialled_ms >= dial_interval_ms)) return;
