@@ -81,7 +81,8 @@ Digest merkle_file_root(std::string_view piece_layer, std::uint32_t piece_size_b
 std::uint32_t piece_size_for(std::uint64_t size_bytes) {
     constexpr std::uint64_t piece_count_max = 8192;
     std::uint32_t piece = 128U << 10;
-    if (size_bytes <= 512ULL << 20) return piece;
+    if (size_bytes <= 128ULL << 20) return piece;
+    piece = 256U << 10;
     while (piece < 64U << 20 && size_bytes > piece * piece_count_max) piece *= 2;
     return piece;
 }

@@ -9,7 +9,7 @@ from scenes import PUBLISH, SLEEP, artifact_of, set_up
 
 MIB = 1 << 20
 SIZE = 48 * MIB
-PIECE = 128 << 10  # of artifacts up to 512 MiB
+PIECE = 128 << 10  # of artifacts up to 128 MiB
 
 
 def noise_site(build, names=("noise",), size=SIZE, **options):

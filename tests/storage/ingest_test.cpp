@@ -177,7 +177,8 @@ TEST_CASE("chunks: the rule is fixed, an older manifest's chunks are found by a 
 
 TEST_CASE("pieces and chunks: sizes grow with the artifact and their counts stay bounded") {
     CHECK(piece_size_for(1) == 128 << 10);
-    CHECK(piece_size_for(512ULL << 20) == 128 << 10);
+    CHECK(piece_size_for(128ULL << 20) == 128 << 10);
+    CHECK(piece_size_for(256ULL << 20) == 256 << 10);
     CHECK(chunk_average_for(1ULL << 30) == 64 << 10);
     for (std::uint64_t size = 1; size <= 256ULL << 30; size = size * 2 + 1) {
         CAPTURE(size);
