@@ -20,7 +20,7 @@ import time
 
 import samples
 from harness import Failure, Site, expect, wait_for
-from network import Network
+from network import Network, carry_s
 from packages import install
 
 TRACKER_PORT = 6969
@@ -107,7 +107,7 @@ class Peer:
                  lambda: all(self.arrived(name).exists() for name in self.receivers()), 0.1)
         ends = [self.arrived(name).stat().st_mtime for name in self.receivers()]
         out = {"last_s": max(ends) - began, "first_s": min(ends) - began,
-               "bound_s": self.size * 8 / (self.rate() * 1e6), "cpu_s": self.cpu_s() - cpu,
+               "bound_s": carry_s(self.size, self.rate()), "cpu_s": self.cpu_s() - cpu,
                "mib": self.options.peer_mib,
                "wan_ratio": None if self.case == "lan" else (site.origin_sent() - wan) / self.size,
                "fetcher_uploads": (site.net.sent_bytes(source) - before) / self.size
