@@ -33,7 +33,7 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
                      {dry_run ? "WOULD FREE" : "FREED", Align::right},
                      {dry_run ? "WOULD GO" : "GONE", Align::left, true}});
         for (const auto& each : answers) {
-            if (each.outcome != CacheAnswer::Outcome::done) continue;
+            if (each.outcome != ServerAnswer::Outcome::done) continue;
             const auto bytes = [&](const char* key) {
                 return format_bytes(json_or<std::uint64_t>(each.result, key, 0));
             };

@@ -13,7 +13,7 @@ Result<ExitCode> change_pins(Session& session, const Arguments& arguments, bool 
     session.emit(answers_json(request, answers), [&] {
         Table table({{"SERVER", Align::left, true}, {"HELD"}, {"PINNED BY", Align::left, true}});
         for (const auto& each : answers) {
-            if (each.outcome != CacheAnswer::Outcome::done) continue;
+            if (each.outcome != ServerAnswer::Outcome::done) continue;
             std::string pins;
             for (const auto& owner : json_or(each.result, "pins", std::vector<std::string>{})) {
                 pins += (pins.empty() ? "" : ", ") + owner;
@@ -24,7 +24,7 @@ Result<ExitCode> change_pins(Session& session, const Arguments& arguments, bool 
     });
     const auto code = report_answers(session, answers);
     const bool absent = std::any_of(answers.begin(), answers.end(), [](const auto& each) {
-        return each.outcome == CacheAnswer::Outcome::done && !json_or(each.result, "held", false);
+        return each.outcome == ServerAnswer::Outcome::done && !json_or(each.result, "held", false);
     });
     if (pin && absent) {
         session.note("a pin keeps what is there; to get it there: clarity artifact prefetch {}",

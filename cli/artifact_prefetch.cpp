@@ -120,7 +120,7 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
     const auto code = report_answers(session, answers);
     std::set<std::string> servers;
     for (const auto& each : answers) {
-        if (each.outcome == CacheAnswer::Outcome::done) servers.insert(each.server);
+        if (each.outcome == ServerAnswer::Outcome::done) servers.insert(each.server);
     }
     const auto name = arguments.text("NAME@VERSION");
     session.note("{} fetch {}", count_of(servers.size(), "server"), name);

@@ -38,7 +38,7 @@ Result<ExitCode> run(Session& session, const Arguments& arguments) {
                      {"BYTES", Align::right},
                      {"DAMAGED", Align::left, true}});
         for (const auto& each : answers) {
-            if (each.outcome != CacheAnswer::Outcome::done) continue;
+            if (each.outcome != ServerAnswer::Outcome::done) continue;
             table.add({each.server,
                        std::to_string(json_or<std::uint64_t>(each.result, "verified", 0)),
                        format_bytes(json_or<std::uint64_t>(each.result, "verified_bytes", 0)),

@@ -1,7 +1,7 @@
 #include <ctime>
 
 #include "cli/commands.hpp"
-#include "cli/session.hpp"
+#include "cli/server_orders.hpp"
 #include "cli/view/table.hpp"
 #include "cli/view/units.hpp"
 #include "protocol/http/client.hpp"
@@ -11,29 +11,20 @@ namespace {
 
 constexpr std::int64_t default_timeout_s = 20;
 constexpr std::int64_t ttl_s = 600;
-constexpr std::int64_t poll_ms = 250;
 
-/// A server that gets the order, and what became of it.
-struct Target {
-    std::string server;
-    std::string server_id;
-    std::string nonce;
-    std::string outcome = "no answer";  ///< done | failed | no answer
-    std::string text;
-};
-
-Result<std::vector<Target>> targets_of(const Api& api, const std::string& site,
-                                       const std::string& server) {
+Result<std::vector<ServerAnswer>> servers_of(const Api& api, const std::string& site,
+                                             const std::string& server) {
     CLARITY_TRY(const auto answer, api.get("/api/v1/agents?site=" + url_encode(site)));
     const Json& list =
         answer.is_object() && answer.contains("agents") ? answer.at("agents") : answer;
-    std::vector<Target> out;
+    std::vector<ServerAnswer> out;
     for (const auto& each : list) {
-        Target target;
-        target.server = json_or<std::string>(each, "server", "");
-        target.server_id = json_or<std::string>(each, "server_id", "");
-        if (server.empty() || target.server == server || target.server_id == server) {
-            out.push_back(std::move(target));
+        ServerAnswer order;
+        order.server = json_or<std::string>(each, "server", "");
+        order.server_id = json_or<std::string>(each, "server_id", "");
+        order.state = json_or<std::string>(each, "state", "unknown");
+        if (server.empty() || order.server == server || order.server_id == server) {
+            out.push_back(std::move(order));
         }
     }
     if (out.empty()) {
@@ -43,37 +34,13 @@ Result<std::vector<Target>> targets_of(const Api& api, const std::string& site,
     return out;
 }
 
-Result<void> send(const Api& api, Target& target, const std::string& action,
+Result<void> send(const Api& api, ServerAnswer& order, const std::string& action,
                   const std::string& argument) {
     const Json body{{"action", action}, {"argument", argument}, {"ttl_s", ttl_s}};
-    auto sent = api.post("/api/v1/agents/" + url_encode(target.server_id) + "/command", body);
-    if (!sent) return tl::unexpected<Error>(std::move(sent).error());
-    CLARITY_TRY(target.nonce, json_get<std::string>(*sent, "nonce"));
+    CLARITY_TRY(const auto sent,
+                api.post("/api/v1/agents/" + url_encode(order.server_id) + "/command", body));
+    CLARITY_TRY(order.nonce, json_get<std::string>(sent, "nonce"));
     return {};
-}
-
-Result<bool> answered(const Api& api, Target& target) {
-    const auto got = api.get("/api/v1/agents/" + url_encode(target.server_id) + "/command/" +
-                             url_encode(target.nonce));
-    if (!got && got.error().code == Errc::not_found) return false;
-    if (!got) return tl::unexpected<Error>(got.error());
-    target.outcome = json_or(*got, "ok", false) ? "done" : "failed";
-    target.text = json_or<std::string>(*got, "text", "");
-    return true;
-}
-
-Result<void> await(Session& session, const Api& api, std::vector<Target>& targets) {
-    const auto until = monotonic_ms() + session.timeout_ms(default_timeout_s);
-    while (true) {
-        bool waits = false;
-        for (auto& each : targets) {
-            if (each.outcome != "no answer") continue;
-            CLARITY_TRY(const bool here, answered(api, each));
-            waits = waits || !here;
-        }
-        if (!waits || monotonic_ms() >= until) return {};
-        if (!Terminal::wait(poll_ms)) return fail(Errc::cancelled, "the orders stand");
-    }
 }
 
 Result<ExitCode> order(Session& session, const Arguments& arguments, const std::string& action,
@@ -81,23 +48,22 @@ Result<ExitCode> order(Session& session, const Arguments& arguments, const std::
     const auto site = arguments.text("SITE");
     CLARITY_CHECK(site_path(site));
     CLARITY_TRY(const auto api, session.api());
-    CLARITY_TRY(auto targets, targets_of(api, site, arguments.text("SERVER")));
-    for (auto& each : targets) CLARITY_CHECK(send(api, each, action, argument));
-    CLARITY_CHECK(await(session, api, targets));
+    CLARITY_TRY(auto orders, servers_of(api, site, arguments.text("SERVER")));
+    for (auto& each : orders) CLARITY_CHECK(send(api, each, action, argument));
+    CLARITY_CHECK(await_answers(api, orders, session.timeout_ms(default_timeout_s)));
     Json rows = Json::array();
-    auto code = ExitCode::done;
-    for (const auto& each : targets) {
+    for (const auto& each : orders) {
         rows.push_back(
-            Json{{"server", each.server}, {"outcome", each.outcome}, {"text", each.text}});
-        if (each.outcome == "failed") code = ExitCode::error;
-        if (each.outcome == "no answer" && code == ExitCode::done) code = ExitCode::partial;
+            Json{{"server", each.server}, {"outcome", name_of(each.outcome)}, {"text", each.text}});
     }
     session.emit(Json{{"site", site}, {"action", action}, {"servers", rows}}, [&] {
         Table table({{"SERVER", Align::left, true}, {"OUTCOME"}, {"", Align::left, true}});
-        for (const auto& each : targets) table.add({each.server, each.outcome, each.text});
+        for (const auto& each : orders)
+            table.add({each.server, std::string(name_of(each.outcome)), each.text});
         return table.text(session.terminal().out_width());
     });
-    if (code == ExitCode::partial) {
+    const auto code = report_answers(session, orders);
+    if (code == ExitCode::partial || code == ExitCode::timeout) {
         session.note("who did not answer takes it if it is back within {}; else say it again",
                      format_duration(static_cast<double>(ttl_s)));
     }
@@ -210,7 +176,8 @@ Command wan_pause_command() {
             .run = run_pause,
             .details =
                 "Survives a restart of the agent. A pull under way stops and goes on later\n"
-                "where it was. Exit code 5 when a server does not answer."};
+                "where it was. Exit code 5 when a server is out of reach, 7 when one does\n"
+                "not answer in time."};
 }
 
 Command wan_resume_command() {
