@@ -1,5 +1,7 @@
 #include "node/swarm/offenders.hpp"
 
+#include <boost/asio/ip/address.hpp>
+
 #include <algorithm>
 
 namespace clarity::swarm {
@@ -28,6 +30,19 @@ std::map<std::string, std::uint64_t> Offenders::counts() const {
     std::map<std::string, std::uint64_t> out;
     for (const auto& [server, row] : rows_) out[server] = row.times;
     return out;
+}
+
+bool is_at(const std::string& endpoint, const std::string& address) {
+    auto host = endpoint.substr(0, endpoint.rfind(':'));
+    if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+        host = host.substr(1, host.size() - 2);
+    }
+    // Compared as numbers: IPv6 has many spellings for one address.
+    boost::system::error_code bad_host;
+    boost::system::error_code bad_address;
+    const auto a = boost::asio::ip::make_address(host, bad_host);
+    const auto b = boost::asio::ip::make_address(address, bad_address);
+    return !bad_host && !bad_address && a == b;
 }
 
 }  // namespace clarity::swarm

@@ -26,4 +26,7 @@ class Offenders {
     std::map<std::string, Row> rows_;  ///< no more than the roster has members
 };
 
+/// Whether an endpoint ("10.0.0.1:8473", "[fd00::1]:8473") is at that address ("fd00::1").
+[[nodiscard]] bool is_at(const std::string& endpoint, const std::string& address);
+
 }  // namespace clarity::swarm

@@ -8,11 +8,8 @@ void Swarm::Impl::caught(const Digest& sha256, const std::string& address) {
     std::vector<std::string> names;
     for (const auto& peer : peers_) {
         if (peer.server_id == settings_.server_id) continue;
-        const auto host = [](const std::string& endpoint) {
-            return endpoint.substr(0, endpoint.rfind(':'));
-        };
-        bool there = host(peer.endpoint) == address;
-        for (const auto& other : peer.others) there |= host(other) == address;
+        bool there = swarm::is_at(peer.endpoint, address);
+        for (const auto& other : peer.others) there |= swarm::is_at(other, address);
         if (there) names.push_back(peer.server_id);
     }
     const Item* item = find(sha256);

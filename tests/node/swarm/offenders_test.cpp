@@ -17,3 +17,14 @@ TEST_CASE("offenders: shut out for an hour, twice as long each time, a day at mo
     CHECK(offenders.note("edge-2", hour) == 24 * hour);
     CHECK(offenders.counts() == std::map<std::string, std::uint64_t>{{"edge-2", 103}});
 }
+
+TEST_CASE("offenders: an address is found among endpoints, however it is spelt", "[swarm]") {
+    using clarity::swarm::is_at;
+    CHECK(is_at("10.0.0.1:8473", "10.0.0.1"));
+    CHECK_FALSE(is_at("10.0.0.1:8473", "10.0.0.10"));
+    CHECK(is_at("[fd00::1]:8473", "fd00::1"));
+    CHECK(is_at("[fd00:0:0::1]:8473", "fd00::1"));
+    CHECK_FALSE(is_at("[fd00::2]:8473", "fd00::1"));
+    CHECK_FALSE(is_at("edge-1:8473", "10.0.0.1"));
+    CHECK_FALSE(is_at("", ""));
+}
