@@ -57,9 +57,8 @@ std::string Agent::Impl::metrics_text() {
     gauge("wan_bytes", "Bytes of the artifacts held that this server pulled from origins",
           totals.wan_bytes);
     const auto& parts = totals.wan_parts;
-    const auto spent = parts.resumed + parts.duplicate + parts.repaired;
     for (const auto& [reason, bytes] : std::initializer_list<std::pair<const char*, std::uint64_t>>{
-             {"first", totals.wan_bytes - std::min(spent, totals.wan_bytes)},
+             {"first", parts.first(totals.wan_bytes)},
              {"resumed", parts.resumed},
              {"duplicate", parts.duplicate},
              {"repaired", parts.repaired}}) {

@@ -34,6 +34,11 @@ struct WanParts {
     std::uint64_t resumed = 0;    ///< by a fetch that went on after an interruption
     std::uint64_t duplicate = 0;  ///< the site had them already, or they had to be thrown away
     std::uint64_t repaired = 0;   ///< came wrong, or mend a copy that had been whole
+    /// Of so many bytes pulled, what no other reason accounts for.
+    [[nodiscard]] std::uint64_t first(std::uint64_t wan_bytes) const {
+        const auto rest = resumed + duplicate + repaired;
+        return wan_bytes - (rest < wan_bytes ? rest : wan_bytes);
+    }
     bool operator==(const WanParts&) const = default;
 };
 

@@ -94,11 +94,10 @@ Json server_json(const ServerView& server, const std::string& answered_by) {
 /// By why they came; what no holder tells of was a first pull.
 void add_wan(Json& json, const Holding& held) {
     const auto parts = held.wan_parts.value_or(WanParts{});
-    const auto rest = parts.resumed + parts.duplicate + parts.repaired;
     const auto add = [&](const char* key, std::uint64_t bytes) {
         json[key] = json[key].get<std::uint64_t>() + bytes;
     };
-    add("first", held.wan_bytes - std::min(held.wan_bytes, rest));
+    add("first", parts.first(held.wan_bytes));
     add("resumed", parts.resumed);
     add("duplicate", parts.duplicate);
     add("repaired", parts.repaired);

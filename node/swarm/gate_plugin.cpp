@@ -12,6 +12,7 @@
 #include <string>
 
 #include "node/swarm/gate.hpp"
+#include "node/swarm/peer_wire.hpp"
 #include "node/swarm/request_batch.hpp"
 
 namespace clarity::swarm {
@@ -21,8 +22,6 @@ namespace {
 constexpr const char* message_name = "clr_gate";
 constexpr const char* gating_key = "clr_g";
 constexpr int message_id = 71;  ///< ours for "clr_gate"; the peer tells its own
-constexpr int bt_have = 4;
-constexpr int bt_extended = 20;
 
 enum class Kind : char { open = 0, gating = 1, offer = 2 };
 
@@ -30,10 +29,6 @@ std::int64_t now_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
                std::chrono::steady_clock::now().time_since_epoch())
         .count();
-}
-
-void append_u32(std::string& out, std::uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xFFU);
 }
 
 class TorrentGate;
@@ -285,20 +280,16 @@ void PeerGate::confirm(std::uint32_t piece) {
 }
 
 void PeerGate::send_message(Kind kind, const std::uint32_t* piece) {
+    std::string body(1, static_cast<char>(kind));
+    if (piece != nullptr) peer_wire::append_u32(body, *piece);
     std::string out;
-    append_u32(out, piece == nullptr ? 3 : 7);
-    out += static_cast<char>(bt_extended);
-    out += static_cast<char>(remote_id_);
-    out += static_cast<char>(kind);
-    if (piece != nullptr) append_u32(out, *piece);
+    peer_wire::append_extended(out, remote_id_, body);
     send(out);
 }
 
 void PeerGate::send_have(std::uint32_t piece) {
     std::string out;
-    append_u32(out, 5);
-    out += static_cast<char>(bt_have);
-    append_u32(out, piece);
+    peer_wire::append_have(out, piece);
     send(out);
     told_[piece] = true;
 }
