@@ -69,6 +69,8 @@ std::string Agent::Impl::metrics_text() {
     gauge("lan_bytes", "Bytes of the artifacts held that came from peers", totals.lan_bytes);
     gauge("delta_bytes", "Bytes of artifacts taken from other versions here, not from origins",
           totals.fetches.local_bytes);
+    gauge("bases_borrowed", "Versions got from peers first, to pull less of the next one",
+          totals.fetches.borrowed);
     gauge("fetches_delta", "Pulls from origins chunk by chunk", totals.fetches.delta_fetches);
     gauge("fetches_whole", "Pulls of whole files, where chunks would not pay",
           totals.fetches.whole_fetches);

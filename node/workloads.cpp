@@ -86,6 +86,18 @@ SwarmCallbacks Workloads::Impl::swarm_callbacks() {
     out.on_changed = [self] {
         if (const auto me = self.lock()) me->changed();
     };
+    out.versions = [self](const std::string& artifact) {
+        std::vector<const Manifest*> found;
+        const auto me = self.lock();
+        if (!me) return found;
+        for (const auto& [digest, manifest] : me->hooks.manifests()) {
+            if (manifest.artifact == artifact) found.push_back(&manifest);
+        }
+        return found;
+    };
+    out.make_room = [self](std::uint64_t bytes, std::function<void()> then) {
+        if (const auto me = self.lock()) me->keeper->make_room(bytes, std::move(then));
+    };
     return out;
 }
 
@@ -142,11 +154,21 @@ void Workloads::Impl::add_repositories(const std::string& whose, const Bytes& se
     }
 }
 
+/// What is here of the plan's artifacts, of every version known: who is to fetch one may have none,
+/// and gets another from here rather than all over the WAN.
+void Workloads::Impl::offer_versions() {
+    std::set<std::string> named;
+    for (const auto& [digest, manifest] : manifests) named.insert(manifest.artifact);
+    for (const auto& [digest, manifest] : hooks.manifests()) {
+        if (named.contains(manifest.artifact) && cache->find(manifest.sha256)) {
+            swarm->seed(manifest);
+        }
+    }
+}
+
 void Workloads::Impl::apply_now() {
     open_repositories();
-    for (const auto& [digest, manifest] : manifests) {
-        if (cache->find(manifest.sha256)) swarm->seed(manifest);
-    }
+    offer_versions();
     deployment->apply(plan, manifests);
     std::vector<Digest> named;
     for (const auto& [digest, manifest] : manifests) named.push_back(manifest.sha256);

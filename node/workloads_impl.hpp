@@ -46,6 +46,7 @@ struct Workloads::Impl : std::enable_shared_from_this<Workloads::Impl> {
                std::vector<std::string> candidates);
     void open_repositories();
     void add_repositories(const std::string& whose, const Bytes& sealed, RepositorySet& all) const;
+    void offer_versions();
     void apply_now();
 
     // workloads_cache.cpp

@@ -165,6 +165,7 @@ void Swarm::Impl::tick() {
     if (!items_.empty()) session_->ask_stats();  // answers for what moved only
     for (auto& [sha256, item] : items_) {
         mark_pieces(item);
+        look_at_base(item);
         elect(item);
     }
     if (change_now_) report_change();
@@ -174,6 +175,7 @@ void Swarm::Impl::tick_second() {
     const auto now = swarm_now_ms();
     for (auto& [sha256, item] : items_) {
         measure_rate(item);
+        measure_base(item);
         dial(item);
         if (item.phase == Phase::resting && now >= item.retry_ms) prepare(item);
     }
@@ -266,7 +268,7 @@ std::vector<Holding> Swarm::Impl::holdings() const {
 std::vector<FetchClaim> Swarm::Impl::claims() const {
     std::vector<FetchClaim> out;
     for (const auto& [sha256, item] : items_) {
-        if (!item.fetch) continue;
+        if (!holds_claim(item)) continue;
         out.push_back(
             {sha256, item.claim_since_unix_ms, item.counters->pieces.load(), item.rate_bytes_s});
     }

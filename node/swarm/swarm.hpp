@@ -49,6 +49,9 @@ struct SwarmSettings {
     std::int64_t error_backoff_max_ms = 600000;
     std::int64_t unreachable_backoff_max_ms = 60000;  ///< the same where no origin answered
     std::int64_t slow_pass_ms = 600000;               ///< a fetcher that passed since it was slow
+    std::uint64_t base_spares_min_bytes = 4U << 20;   ///< of the WAN, for a version to be borrowed
+    std::int64_t base_patience_ms = 8000;  ///< without progress of it; less than fetch_stall_ms
+    std::uint64_t base_rate_min_bytes_s = 1U << 20;  ///< slower than this it is not waited for
     /// Refuse every address that set_peers() does not name: a member struck off the roster keeps a
     /// valid certificate. Off only where peers reach each other through address translation.
     bool filter_addresses = true;
@@ -107,6 +110,11 @@ struct SwarmCallbacks {
     std::function<void(const Digest& sha256, const Error& error)> on_error;
     /// holdings() or claims() changed: time for a new record. Progress alone: at most every 2 s.
     std::function<void()> on_changed;
+    /// Versions of an artifact whose signed manifests this server holds; to be answered at once, as
+    /// an exception also from inside a call. Empty = no version is ever got as a base.
+    std::function<std::vector<const Manifest*>(const std::string& artifact)> versions;
+    /// Make room for a base, then call; on the loop.
+    std::function<void(std::uint64_t bytes, std::function<void()> then)> make_room;
 };
 
 /// How this node's pulls from origins went about it, since it started.
@@ -114,6 +122,7 @@ struct FetchTotals {
     std::uint64_t delta_fetches = 0;  ///< chunk by chunk
     std::uint64_t whole_fetches = 0;  ///< the whole file, because the other would not pay
     std::uint64_t local_bytes = 0;    ///< taken from other versions in the cache instead
+    std::uint64_t borrowed = 0;       ///< versions got from peers first, to pull less
     std::uint64_t passes = 0;         ///< artifacts left to the next in rank, each time
 };
 

@@ -23,7 +23,9 @@ void Swarm::Impl::elect(Item& item) {
     view.passes[settings_.server_id] = pass.level;
     const auto now = swarm_now_ms();
     const auto decision = item.election.step(now, view);
-    if (decision == election::Decision::fetch && !item.fetch) start_fetch(item);
+    if (decision == election::Decision::fetch && !item.fetch && !awaits_base(item)) {
+        start_fetch(item);
+    }
     if (decision == election::Decision::stop && item.fetch) {
         const bool stalled = item.election.back_until_ms() > now;
         const bool passed = pass.level != election::Pass::none;
@@ -70,7 +72,8 @@ election::View Swarm::Impl::view_of(Item& item) {
     view.bases = bases_of(item, view.alive);
     view.needed = needed(item);
     view.able = site_heard() && session_->link(sha256) != nullptr;
-    view.own_progress = item.counters->wan_bytes.load() + item.lan_bytes + item.have_count;
+    view.own_progress =
+        item.counters->wan_bytes.load() + item.lan_bytes + item.have_count + item.base.life;
     return view;
 }
 
@@ -136,9 +139,8 @@ std::vector<swarm::FetchSource> Swarm::Impl::sources_of(const Item& item) const 
 }
 
 std::size_t Swarm::Impl::running_fetches() const {
-    const auto running = std::count_if(items_.begin(), items_.end(), [](const auto& each) {
-        return each.second.fetch != nullptr;
-    });
+    const auto running = std::count_if(items_.begin(), items_.end(),
+                                       [](const auto& each) { return holds_claim(each.second); });
     return static_cast<std::size_t>(running);
 }
 

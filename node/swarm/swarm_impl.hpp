@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "node/swarm/base_choice.hpp"
 #include "node/swarm/counters.hpp"
 #include "node/swarm/fetch.hpp"
 #include "node/swarm/prefix_hash.hpp"
@@ -62,6 +63,20 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         resting,    ///< after trouble: prepared anew at retry_ms
     };
 
+    /// Another version that a pull waits for; got from peers, never from an origin.
+    struct Base {
+        enum class State { none, choosing, coming, over };
+        State state = State::none;
+        Digest sha256;
+        std::int64_t since_ms = 0;     ///< in this state
+        std::uint64_t seen_bytes = 0;  ///< of its LAN bytes, as last looked at
+        std::uint64_t life = 0;        ///< rises while it makes progress
+
+        [[nodiscard]] bool pending() const {
+            return state == State::choosing || state == State::coming;
+        }
+    };
+
     struct Item {
         Item(const Manifest& m, const election::Settings& settings, const std::string& self)
             : manifest(std::make_shared<const Manifest>(m)), election(settings, m.sha256, self) {}
@@ -71,6 +86,8 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::string correlation_id;
         std::set<std::string> candidates;
         bool wanted = false;
+        bool borrowed = false;  ///< only as a base: never elected for, first to be dropped
+        Base base;
         Phase phase = Phase::preparing;
         std::uint64_t generation = 0;  ///< answers of workers for an older one are dropped
         std::vector<bool> have;
@@ -187,6 +204,20 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
     };
     [[nodiscard]] std::vector<Link> links_for(const Item& item) const;
     [[nodiscard]] std::vector<std::string> endpoints_for(const Item& item, Dial whom) const;
+
+    // swarm_base.cpp: another version first, over the LAN
+    [[nodiscard]] bool awaits_base(Item& item);
+    void look_for_base(Item& item);
+    void base_chosen(const Digest& sha256, const std::optional<swarm::BaseChoice>& choice);
+    void borrow(const Digest& sha256, const std::shared_ptr<const Manifest>& base);
+    void look_at_base(Item& item);
+    void measure_base(Item& item);
+    void end_base(Item& item, std::string_view why);
+    void return_base(const Digest& sha256);
+    [[nodiscard]] bool is_whole_at_peer(const Digest& sha256) const;
+    [[nodiscard]] std::uint64_t missing_bytes(const Item& item) const;
+    [[nodiscard]] static std::int64_t use_of(const Item& item);  ///< unix s, for the cache
+    [[nodiscard]] static bool holds_claim(const Item& item);
 
     // swarm_offenders.cpp: who sent wrong pieces
     void caught(const Digest& sha256, const std::string& address);

@@ -35,6 +35,7 @@ void Swarm::Impl::want(const Manifest& manifest, std::string correlation_id,
     const bool fresh = item == nullptr;
     if (fresh) item = &make_item(manifest);
     item->wanted = true;
+    item->borrowed = false;
     item->correlation_id = std::move(correlation_id);
     item->candidates = {candidates.begin(), candidates.end()};
     if (!fresh && item->phase != Phase::complete) return;
@@ -57,6 +58,7 @@ void Swarm::Impl::seed(const Manifest& manifest) {
 void Swarm::Impl::forget(const Digest& sha256) {
     Item* item = find(sha256);
     if (item == nullptr) return;
+    if (item->base.pending()) end_base(*item, "its artifact is forgotten");
     stop_fetch(*item);
     remove_torrent(*item);
     count_wan();
@@ -73,9 +75,10 @@ void Swarm::Impl::prepare(Item& item) {
     item.generation = ++generations_;
     changed(false);
     state_worker_->submit([this, weak = weak_from_this(), manifest = item.manifest,
-                           generation = item.generation](const std::stop_token&) {
+                           generation = item.generation,
+                           used_unix_s = use_of(item)](const std::stop_token&) {
         // `this` outlives its workers; the answer may find it gone.
-        auto path = cache_.begin(*manifest, swarm_now_unix_ms() / 1000);
+        auto path = cache_.begin(*manifest, used_unix_s);
         auto have = cache_.pieces(manifest->sha256);
         const auto complete = cache_.find(manifest->sha256);
         post([sha256 = manifest->sha256, generation, path = std::move(path), have = std::move(have),
@@ -247,11 +250,12 @@ void Swarm::Impl::finish(Item& item) {
     changed(true);
     auto job = [this, manifest = item.manifest, generation = item.generation,
                 unmarked = std::move(item.unmarked), hash = std::move(item.hash),
+                used_unix_s = use_of(item),
                 link = session_->link(item.manifest->sha256)](const std::stop_token& stop) {
         auto marked = cache_.mark_pieces(manifest->sha256, unmarked);
         auto hashed =
             marked ? hash->finish(stop) : Result<Digest>(tl::unexpected<Error>(marked.error()));
-        auto path = hashed ? cache_.complete(*manifest, swarm_now_unix_ms() / 1000, stop, &*hashed)
+        auto path = hashed ? cache_.complete(*manifest, used_unix_s, stop, &*hashed)
                            : Result<std::string>(tl::unexpected<Error>(hashed.error()));
         if (path && link) link->moved_to(parent_dir(*path));
         post([sha256 = manifest->sha256, generation, path = std::move(path),
@@ -299,6 +303,10 @@ void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
 
 void Swarm::Impl::failed(Item& item, const Error& error) {
     ++item.errors;
+    if (item.borrowed) {  // nobody waits for it but a pull that goes on without it
+        item.error = error.message;
+        return;
+    }
     if (item.error != error.message) {  // else it was logged as a warning of the fetch
         log::warning_for(item.correlation_id, "swarm: {}", error.message);
     }

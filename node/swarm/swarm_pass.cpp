@@ -34,13 +34,14 @@ Swarm::Impl::OwnPass Swarm::Impl::own_pass(const Item& item, const election::Vie
     if (wan_.state != "open") return {hard, why_closed(wan_), wan_.until_unix_ms};
     if (sources_of(item).empty()) return {hard, "it has no access to a repository of it", 0};
     if (item.phase == Phase::resting) return {hard, item.error, unix_of(item.retry_ms)};
-    const auto others = running_fetches() - (item.fetch ? 1 : 0);
+    const bool ours = holds_claim(item);
+    const auto others = running_fetches() - (ours ? 1 : 0);
     const auto busy = fmt::format("it fetches {} other{}", others, others == 1 ? "" : "s");
-    if (!item.fetch && others >= settings_.fetches_max) return {hard, busy, 0};
+    if (!ours && others >= settings_.fetches_max) return {hard, busy, 0};
     if (swarm_now_ms() < item.pass_until_ms) {
         return {soft, item.pass_reason, unix_of(item.pass_until_ms)};
     }
-    if (!item.fetch && others > 0 && spares_us(view)) return {soft, busy, 0};
+    if (!ours && others > 0 && spares_us(view)) return {soft, busy, 0};
     return {};
 }
 

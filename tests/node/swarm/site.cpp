@@ -83,6 +83,13 @@ void Site::start(Node& node, const std::function<void(SwarmSettings&)>& change) 
     callbacks.on_error = [&node](const Digest&, const Error& error) {
         node.errors.push_back(error);
     };
+    callbacks.versions = [this](const std::string& artifact) {
+        std::vector<const Manifest*> found;
+        for (const auto& each : manifests) {
+            if (each.artifact == artifact) found.push_back(&each);
+        }
+        return found;
+    };
     auto swarm = Swarm::start(loop, settings, *node.cache, callbacks);
     if (!swarm) FAIL(swarm.error().message);
     node.swarm = std::move(*swarm);

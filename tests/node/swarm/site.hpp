@@ -90,6 +90,7 @@ class Site {
     boost::asio::io_context loop;
     std::vector<std::unique_ptr<Node>> nodes;
     clarity::RepositorySet repositories;
+    std::vector<clarity::Manifest> manifests;  ///< older ones that every node still has
 
   private:
     std::chrono::steady_clock::time_point shared_{};
