@@ -5,16 +5,38 @@
 
 #include <memory>
 
+#include "protocol/library/shared_library.hpp"
+
 namespace clarity {
 namespace {
 
+/// What we use of liblxc, which is opened by the first container.
+struct LibLxc {
+    decltype(&::lxc_container_new) container_new = nullptr;
+    decltype(&::lxc_container_put) container_put = nullptr;
+};
+
+Result<LibLxc> load() {
+    CLARITY_TRY(const auto library, SharedLibrary::open("liblxc.so.1"));
+    LibLxc out;
+    CLARITY_CHECK(library.find("lxc_container_new", out.container_new));
+    CLARITY_CHECK(library.find("lxc_container_put", out.container_put));
+    return out;
+}
+
+const Result<LibLxc>& open_liblxc() {
+    static const auto opened = load();
+    return opened;
+}
+
 struct Put {
-    void operator()(lxc_container* container) const { lxc_container_put(container); }
+    void operator()(lxc_container* container) const { open_liblxc()->container_put(container); }
 };
 using Container = std::unique_ptr<lxc_container, Put>;
 
 Container open_container(const std::string& lxc_path, const std::string& name) {
-    return Container(lxc_container_new(name.c_str(), lxc_path.c_str()));
+    const auto& lxc = open_liblxc();
+    return Container(lxc ? lxc->container_new(name.c_str(), lxc_path.c_str()) : nullptr);
 }
 
 }  // namespace
@@ -50,6 +72,7 @@ int container_init_pid(const std::string& lxc_path, const std::string& name) {
 }
 
 Result<void> check_container_config(const std::string& lxc_path, const std::string& name) {
+    if (const auto& lxc = open_liblxc(); !lxc) return tl::unexpected<Error>(lxc.error());
     const auto container = open_container(lxc_path, name);
     if (!container) return fail(Errc::unavailable, "liblxc cannot be used here");
     if (!container->is_defined(container.get())) {
@@ -59,10 +82,6 @@ Result<void> check_container_config(const std::string& lxc_path, const std::stri
                     name);
     }
     return {};
-}
-
-std::string_view lxc_version() {
-    return lxc_get_version();
 }
 
 }  // namespace clarity

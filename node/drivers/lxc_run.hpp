@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "protocol/error.hpp"
@@ -25,7 +24,5 @@ void kill_container(const std::string& lxc_path, const std::string& name);
 /// Makes liblxc read a configuration file: errors name what it refuses.
 [[nodiscard]] Result<void> check_container_config(const std::string& lxc_path,
                                                   const std::string& name);
-
-[[nodiscard]] std::string_view lxc_version();
 
 }  // namespace clarity

@@ -1,7 +1,5 @@
 #include "node/drivers/unpack.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "node/drivers/libarchive.hpp"
 #include "storage/files.hpp"
 
 namespace clarity {
@@ -17,26 +16,26 @@ namespace {
 constexpr std::size_t block_bytes = 1U << 18;
 
 struct FreeReader {
-    void operator()(archive* a) const { archive_read_free(a); }
+    void operator()(archive* a) const { libarchive().read_free(a); }
 };
 struct FreeWriter {
-    void operator()(archive* a) const { archive_write_free(a); }
+    void operator()(archive* a) const { libarchive().write_free(a); }
 };
 using Reader = std::unique_ptr<archive, FreeReader>;
 using Writer = std::unique_ptr<archive, FreeWriter>;
 
 std::string reason(archive* a) {
-    const char* text = archive_error_string(a);
+    const char* text = libarchive().error_string(a);
     return text == nullptr ? "unknown error" : text;
 }
 
 Reader open_reader(const std::string& path) {
-    Reader reader(archive_read_new());
-    archive_read_support_filter_all(reader.get());
-    archive_read_support_format_tar(reader.get());
-    archive_read_support_format_zip(reader.get());
-    archive_read_support_format_cpio(reader.get());
-    if (archive_read_open_filename(reader.get(), path.c_str(), block_bytes) != ARCHIVE_OK) {
+    Reader reader(libarchive().read_new());
+    libarchive().read_support_filter_all(reader.get());
+    libarchive().read_support_format_tar(reader.get());
+    libarchive().read_support_format_zip(reader.get());
+    libarchive().read_support_format_cpio(reader.get());
+    if (libarchive().read_open_filename(reader.get(), path.c_str(), block_bytes) != ARCHIVE_OK) {
         return nullptr;
     }
     return reader;
@@ -65,7 +64,7 @@ Result<void> copy_data(archive* from, archive* to, std::uint64_t& total,
         const void* block = nullptr;
         std::size_t size = 0;
         la_int64_t offset = 0;
-        const int got = archive_read_data_block(from, &block, &size, &offset);
+        const int got = libarchive().read_data_block(from, &block, &size, &offset);
         if (got == ARCHIVE_EOF) return {};
         if (got < ARCHIVE_WARN) return fail(Errc::invalid, "{}", reason(from));
         total += size;
@@ -73,8 +72,8 @@ Result<void> copy_data(archive* from, archive* to, std::uint64_t& total,
             return fail(Errc::invalid, "holds over {} bytes: raise the limit or check the artifact",
                         limits.size_max_bytes);
         }
-        if (archive_write_data_block(to, block, size, offset) < ARCHIVE_OK) {
-            const int error = archive_errno(to);
+        if (libarchive().write_data_block(to, block, size, offset) < ARCHIVE_OK) {
+            const int error = libarchive().error_number(to);
             return fail(error == ENOSPC || error == EDQUOT ? Errc::no_space : Errc::io, "{}",
                         reason(to));
         }
@@ -87,28 +86,28 @@ Result<void> unpack_entries(archive* from, archive* to, const std::string& folde
     std::uint64_t files = 0;
     for (;;) {
         archive_entry* entry = nullptr;
-        const int got = archive_read_next_header(from, &entry);
+        const int got = libarchive().read_next_header(from, &entry);
         if (got == ARCHIVE_EOF) return {};
         if (got < ARCHIVE_WARN) return fail(Errc::invalid, "{}", reason(from));
         if (++files > limits.files_max) {
             return fail(Errc::invalid, "holds over {} files", limits.files_max);
         }
-        CLARITY_TRY(const auto path, inner_path(archive_entry_pathname(entry)));
+        CLARITY_TRY(const auto path, inner_path(libarchive().entry_pathname(entry)));
         if (path.empty()) continue;  // "./"
-        const auto type = archive_entry_filetype(entry);
+        const auto type = libarchive().entry_filetype(entry);
         if (!limits.devices && (type == AE_IFCHR || type == AE_IFBLK)) continue;
-        archive_entry_set_pathname(entry, (folder + "/" + path).c_str());
-        if (const char* link = archive_entry_hardlink(entry)) {
+        libarchive().entry_set_pathname(entry, (folder + "/" + path).c_str());
+        if (const char* link = libarchive().entry_hardlink(entry)) {
             CLARITY_TRY(const auto target, inner_path(link));
-            archive_entry_set_hardlink(entry, (folder + "/" + target).c_str());
+            libarchive().entry_set_hardlink(entry, (folder + "/" + target).c_str());
         }
-        if (archive_write_header(to, entry) < ARCHIVE_WARN) {
-            const int error = archive_errno(to);
+        if (libarchive().write_header(to, entry) < ARCHIVE_WARN) {
+            const int error = libarchive().error_number(to);
             return fail(error == ENOSPC || error == EDQUOT ? Errc::no_space : Errc::invalid,
                         "entry \"{}\": {}", path, reason(to));
         }
         CLARITY_CHECK(copy_data(from, to, total, limits));
-        if (archive_write_finish_entry(to) < ARCHIVE_WARN) {
+        if (libarchive().write_finish_entry(to) < ARCHIVE_WARN) {
             return fail(Errc::io, "entry \"{}\": {}", path, reason(to));
         }
     }
@@ -117,31 +116,35 @@ Result<void> unpack_entries(archive* from, archive* to, const std::string& folde
 }  // namespace
 
 bool is_archive(const std::string& path) {
+    if (!open_libarchive()) return false;
     const auto reader = open_reader(path);
     archive_entry* entry = nullptr;
     // A compressed empty stream or plain text has no first header.
-    return reader && archive_read_next_header(reader.get(), &entry) == ARCHIVE_OK;
+    return reader && libarchive().read_next_header(reader.get(), &entry) == ARCHIVE_OK;
 }
 
 Result<void> unpack_archive(const std::string& path, const std::string& folder,
                             const UnpackLimits& limits) {
+    if (const auto& opened = open_libarchive(); !opened) {
+        return tl::unexpected<Error>(opened.error());
+    }
     CLARITY_CHECK(make_dirs(folder, 0755));
     const auto reader = open_reader(path);
     if (!reader) return fail(Errc::invalid, "{}: not an archive that can be read", path);
-    const Writer writer(archive_write_disk_new());
+    const Writer writer(libarchive().write_disk_new());
     int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_SECURE_NODOTDOT;
     if (::geteuid() == 0) {
         flags |= ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR |
                  ARCHIVE_EXTRACT_FFLAGS;
     }
-    archive_write_disk_set_options(writer.get(), flags | ARCHIVE_EXTRACT_SECURE_SYMLINKS);
-    archive_write_disk_set_standard_lookup(writer.get());
+    libarchive().write_disk_set_options(writer.get(), flags | ARCHIVE_EXTRACT_SECURE_SYMLINKS);
+    libarchive().write_disk_set_standard_lookup(writer.get());
     // SECURE_SYMLINKS looks at the whole path, so links above our folder are resolved first.
     const std::unique_ptr<char, void (*)(void*)> real(::realpath(folder.c_str(), nullptr), ::free);
     if (!real) return tl::unexpected<Error>(file_error("resolve", folder, errno));
     auto done = unpack_entries(reader.get(), writer.get(), real.get(), limits);
     if (!done) return fail_within("unpack " + path, std::move(done));
-    if (archive_write_close(writer.get()) < ARCHIVE_WARN) {
+    if (libarchive().write_close(writer.get()) < ARCHIVE_WARN) {
         return fail(Errc::io, "unpack {}: {}", path, reason(writer.get()));
     }
     return {};

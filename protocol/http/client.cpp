@@ -1,7 +1,5 @@
 #include "protocol/http/client.hpp"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -12,10 +10,13 @@
 
 #include "protocol/http/client_redirect.hpp"
 #include "protocol/http/client_tls.hpp"
+#include "protocol/http/libcurl.hpp"
 
 namespace clarity {
 
 namespace {
+
+using http_detail::curl;
 
 constexpr std::size_t head_bytes_max = 64U << 10;
 
@@ -162,16 +163,16 @@ int on_progress(void* context, curl_off_t, curl_off_t down, curl_off_t, curl_off
 }
 
 struct HandleCloser {
-    void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+    void operator()(CURL* handle) const { curl().easy_cleanup(handle); }
 };
 struct ListCloser {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+    void operator()(curl_slist* list) const { curl().slist_free_all(list); }
 };
 using Handle = std::unique_ptr<CURL, HandleCloser>;
 using List = std::unique_ptr<curl_slist, ListCloser>;
 
 void append(List& list, const std::string& line) {
-    if (auto* longer = curl_slist_append(list.get(), line.c_str())) {
+    if (auto* longer = curl().slist_append(list.get(), line.c_str())) {
         (void)list.release();
         list.reset(longer);
     }
@@ -197,77 +198,78 @@ Result<List> make_headers(const HttpRequest& request) {
 void set_body(CURL* handle, Transfer& transfer) {
     const auto& request = transfer.request;
     if (request.upload) {
-        curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(handle, CURLOPT_READFUNCTION, &on_upload);
-        curl_easy_setopt(handle, CURLOPT_READDATA, &transfer);
-        curl_easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
+        curl().easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+        curl().easy_setopt(handle, CURLOPT_READFUNCTION, &on_upload);
+        curl().easy_setopt(handle, CURLOPT_READDATA, &transfer);
+        curl().easy_setopt(handle, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
         if (request.upload_size_bytes) {
-            curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE,
-                             static_cast<curl_off_t>(*request.upload_size_bytes));
+            curl().easy_setopt(handle, CURLOPT_INFILESIZE_LARGE,
+                               static_cast<curl_off_t>(*request.upload_size_bytes));
         }
     } else if (request.method == "HEAD") {
-        curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
+        curl().easy_setopt(handle, CURLOPT_NOBODY, 1L);
         return;
     } else if (request.method == "GET") {
-        curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
+        curl().easy_setopt(handle, CURLOPT_HTTPGET, 1L);
         return;
     } else if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-        curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
-                         static_cast<curl_off_t>(request.body.size()));
-        curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
+        curl().easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
+                           static_cast<curl_off_t>(request.body.size()));
+        curl().easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
     }
-    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    curl().easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 }
 
 void set_limits(CURL* handle, const HttpRequest& request) {
-    curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
-                     static_cast<long>(request.connect_timeout_ms));
-    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_ms));
-    curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(request.low_speed_bytes_s));
-    curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.low_speed_s));
+    curl().easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
+                       static_cast<long>(request.connect_timeout_ms));
+    curl().easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout_ms));
+    curl().easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT,
+                       static_cast<long>(request.low_speed_bytes_s));
+    curl().easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.low_speed_s));
     const bool safe = request.method == "GET" || request.method == "HEAD";
     if (safe && request.redirects_max != 0) {
-        curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
-        curl_easy_setopt(handle, CURLOPT_MAXREDIRS, static_cast<long>(request.redirects_max));
+        curl().easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+        curl().easy_setopt(handle, CURLOPT_MAXREDIRS, static_cast<long>(request.redirects_max));
     }
     const bool secure = request.url.starts_with("https:");
-    curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl().easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
     // From https never back to plain text.
-    curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+    curl().easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
 }
 
 Result<void> set_up(CURL* handle, Transfer& transfer, const List& headers) {
     const auto& request = transfer.request;
-    curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
-    curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(handle, CURLOPT_USERAGENT, "clarity/" CLARITY_VERSION);
-    curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
-    curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, transfer.detail.data());
-    curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, buffer_bytes(request));
-    curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &on_header);
-    curl_easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
-    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
-    curl_easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
-    curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, &on_progress);
-    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
+    curl().easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+    curl().easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+    curl().easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    curl().easy_setopt(handle, CURLOPT_USERAGENT, "clarity/" CLARITY_VERSION);
+    curl().easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
+    curl().easy_setopt(handle, CURLOPT_ERRORBUFFER, transfer.detail.data());
+    curl().easy_setopt(handle, CURLOPT_BUFFERSIZE, buffer_bytes(request));
+    curl().easy_setopt(handle, CURLOPT_HEADERFUNCTION, &on_header);
+    curl().easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
+    curl().easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
+    curl().easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
+    curl().easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+    curl().easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, &on_progress);
+    curl().easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
     set_limits(handle, request);
     set_body(handle, transfer);
     if (!request.unix_socket.empty()) {
-        curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-        curl_easy_setopt(handle, CURLOPT_PROXY, "");
+        curl().easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+        curl().easy_setopt(handle, CURLOPT_PROXY, "");
     }
     if (!request.username.empty()) {
-        curl_easy_setopt(handle, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
-        curl_easy_setopt(handle, CURLOPT_USERNAME, request.username.c_str());
-        curl_easy_setopt(handle, CURLOPT_PASSWORD, request.password.c_str());
+        curl().easy_setopt(handle, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
+        curl().easy_setopt(handle, CURLOPT_USERNAME, request.username.c_str());
+        curl().easy_setopt(handle, CURLOPT_PASSWORD, request.password.c_str());
     }
     if (request.range_first || request.range_last) {
         const std::string range =
             fmt::format("{}-{}", request.range_first.value_or(0),
                         request.range_last ? std::to_string(*request.range_last) : "");
-        curl_easy_setopt(handle, CURLOPT_RANGE, range.c_str());
+        curl().easy_setopt(handle, CURLOPT_RANGE, range.c_str());
     }
     return http_detail::set_tls(handle, request);
 }
@@ -294,7 +296,7 @@ Error transfer_error(Transfer& transfer, CURLcode code) {
     if (transfer.stopped) return std::move(*transfer.stopped).within(what);
     if (code == CURLE_ABORTED_BY_CALLBACK) return {Errc::cancelled, what + ": stopped"};
     const std::string_view detail = transfer.detail.data();
-    std::string reason(detail.empty() ? curl_easy_strerror(code) : trimmed(detail));
+    std::string reason(detail.empty() ? curl().easy_strerror(code) : trimmed(detail));
     if (!request.unix_socket.empty()) reason += " (socket " + request.unix_socket + ")";
     return {code_of(code), fmt::format("{}: {}", what, reason)};
 }
@@ -317,25 +319,27 @@ std::optional<std::uint64_t> HttpHead::content_length() const {
 }
 
 static CURL* new_handle() {
-    static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-    return curl_easy_init();
+    const auto& opened = http_detail::open_curl();
+    return opened ? opened->easy_init() : nullptr;
 }
 
 HttpConnection::HttpConnection() : handle_(new_handle()) {}
 HttpConnection::~HttpConnection() {
-    curl_easy_cleanup(handle_);
+    if (handle_ != nullptr) curl().easy_cleanup(handle_);
 }
 
 static Result<HttpResponse> perform(const HttpRequest& request, const HttpSink& sink) {
+    if (const auto& opened = http_detail::open_curl(); !opened) {
+        return tl::unexpected<Error>(opened.error());
+    }
     const Handle own(request.connection ? nullptr : new_handle());
     CURL* handle = request.connection ? request.connection->handle() : own.get();
     if (handle == nullptr) return fail(Errc::io, "libcurl cannot make a handle: out of memory");
-    curl_easy_reset(handle);  // all but its connections
+    curl().easy_reset(handle);  // all but its connections
     Transfer transfer{.request = request, .sink = sink};
     CLARITY_TRY(const auto headers, make_headers(request));
     CLARITY_CHECK(set_up(handle, transfer, headers));
-    const CURLcode code = curl_easy_perform(handle);
+    const CURLcode code = curl().easy_perform(handle);
     if (code != CURLE_OK) return tl::unexpected(transfer_error(transfer, code));
     if (!transfer.give({})) return tl::unexpected(transfer_error(transfer, CURLE_WRITE_ERROR));
     transfer.response.peer_chain_pem = http_detail::peer_chain(handle);
@@ -378,34 +382,6 @@ Result<HttpResponse> http_request(const HttpRequest& request) {
     }
     if (response) response->body = std::move(body);
     return response;
-}
-
-std::string url_encode(std::string_view text, bool keep_slashes) {
-    constexpr std::string_view hex = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-        if (plain || (keep_slashes && c == '/')) {
-            out += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            out += '%';
-            out += hex[byte >> 4U];
-            out += hex[byte & 15U];
-        }
-    }
-    return out;
-}
-
-std::string url_for_log(std::string_view url) {
-    url = url.substr(0, url.find_first_of("?#"));
-    const auto scheme = url.find("://");
-    if (scheme == std::string_view::npos) return std::string(url);
-    const auto host = scheme + 3;
-    const auto at = url.substr(0, url.find('/', host)).rfind('@');
-    if (at == std::string_view::npos || at < host) return std::string(url);
-    return std::string(url.substr(0, host)) + std::string(url.substr(at + 1));
 }
 
 }  // namespace clarity

@@ -1,22 +1,25 @@
 #include "protocol/http/client_redirect.hpp"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
 #include <memory>
+
+#include "protocol/http/libcurl.hpp"
 
 namespace clarity::http_detail {
 
 namespace {
 
-using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+struct UrlCloser {
+    void operator()(CURLU* url) const { curl().url_cleanup(url); }
+};
+using Url = std::unique_ptr<CURLU, UrlCloser>;
 
 std::string part_of(CURLU* url, CURLUPart part) {
     char* text = nullptr;
-    if (curl_url_get(url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return {};
+    if (curl().url_get(url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return {};
     std::string out = text;
-    curl_free(text);
+    curl().free(text);
     return out;
 }
 
@@ -46,16 +49,18 @@ bool has_private_headers(const HttpRequest& request) {
 }
 
 Result<HttpRequest> follow(const HttpRequest& request, const std::string& location) {
-    const Url url(curl_url(), &curl_url_cleanup);
+    if (const auto& opened = open_curl(); !opened) return tl::unexpected<Error>(opened.error());
+    const Url url(curl().url());
     const auto refused = [&] {
         return fail(Errc::invalid, "{} {}: redirected to \"{}\", which is no address to go on to",
                     request.method, url_for_log(request.url), url_for_log(location));
     };
-    if (curl_url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0) != CURLUE_OK) {
+    if (curl().url_set(url.get(), CURLUPART_URL, request.url.c_str(), 0) != CURLUE_OK) {
         return refused();
     }
     const auto before = origin_of(url.get());
-    if (curl_url_set(url.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK) return refused();
+    if (curl().url_set(url.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK)
+        return refused();
     const auto after = origin_of(url.get());
     const bool secure = after[0] == "https";
     if (!secure && (after[0] != "http" || before[0] == "https")) return refused();

@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "protocol/http/libcurl.hpp"
+
 namespace clarity::http_detail {
 
 namespace {
@@ -61,36 +63,36 @@ void set_blob(CURL* handle, CURLoption option, const std::string& pem) {
     blob.data = const_cast<char*>(pem.data());  // NOCOPY: only read
     blob.len = pem.size();
     blob.flags = CURL_BLOB_NOCOPY;
-    curl_easy_setopt(handle, option, &blob);
+    curl().easy_setopt(handle, option, &blob);
 }
 
 }  // namespace
 
 Result<void> set_tls(CURL* handle, const HttpRequest& request) {
-    curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    curl_easy_setopt(handle, CURLOPT_CERTINFO, 1L);
+    curl().easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    curl().easy_setopt(handle, CURLOPT_CERTINFO, 1L);
     if (request.insecure_any_server) {
-        curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
-        curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
+        curl().easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl().easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 0L);
         return {};
     }
     if (request.insecure_pin_sha256 || !request.ca_pem.empty()) {
         // Only what we were given: the system's folder would otherwise stay trusted beside it.
-        curl_easy_setopt(handle, CURLOPT_CAINFO, nullptr);
-        curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
+        curl().easy_setopt(handle, CURLOPT_CAINFO, nullptr);
+        curl().easy_setopt(handle, CURLOPT_CAPATH, nullptr);
     }
     if (request.insecure_pin_sha256) {
-        if (curl_easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, &install_pin) != CURLE_OK) {
+        if (curl().easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, &install_pin) != CURLE_OK) {
             return fail(Errc::unavailable, "this libcurl is built without OpenSSL: cannot pin");
         }
-        curl_easy_setopt(handle, CURLOPT_SSL_CTX_DATA,
-                         const_cast<Digest*>(&*request.insecure_pin_sha256));
+        curl().easy_setopt(handle, CURLOPT_SSL_CTX_DATA,
+                           const_cast<Digest*>(&*request.insecure_pin_sha256));
     } else if (!request.ca_pem.empty()) {
         set_blob(handle, CURLOPT_CAINFO_BLOB, request.ca_pem);
     }
     if (!request.client_cert_pem.empty()) {
-        curl_easy_setopt(handle, CURLOPT_SSLCERTTYPE, "PEM");
-        curl_easy_setopt(handle, CURLOPT_SSLKEYTYPE, "PEM");
+        curl().easy_setopt(handle, CURLOPT_SSLCERTTYPE, "PEM");
+        curl().easy_setopt(handle, CURLOPT_SSLKEYTYPE, "PEM");
         set_blob(handle, CURLOPT_SSLCERT_BLOB, request.client_cert_pem);
         set_blob(handle, CURLOPT_SSLKEY_BLOB, request.client_key_pem);
     }
@@ -101,7 +103,7 @@ std::vector<std::string> peer_chain(CURL* handle) {
     constexpr std::string_view field = "Cert:";
     curl_certinfo* info = nullptr;
     std::vector<std::string> chain;
-    if (curl_easy_getinfo(handle, CURLINFO_CERTINFO, &info) != CURLE_OK || info == nullptr) {
+    if (curl().easy_getinfo(handle, CURLINFO_CERTINFO, &info) != CURLE_OK || info == nullptr) {
         return chain;
     }
     for (int i = 0; i < info->num_of_certs; ++i) {
