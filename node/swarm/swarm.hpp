@@ -49,7 +49,7 @@ struct SwarmSettings {
     std::int64_t error_backoff_max_ms = 600000;
     std::int64_t unreachable_backoff_max_ms = 60000;  ///< the same where no origin answered
     std::int64_t slow_pass_ms = 600000;               ///< a fetcher that passed since it was slow
-    std::uint64_t base_spares_min_bytes = 4U << 20;   ///< of the WAN, for a version to be borrowed
+    std::uint64_t base_spares_min_bytes = 1U << 20;   ///< of the WAN, for a version to be borrowed
     std::int64_t base_patience_ms = 8000;  ///< without progress of it; less than fetch_stall_ms
     std::uint64_t base_rate_min_bytes_s = 1U << 20;  ///< slower than this it is not waited for
     /// Refuse every address that set_peers() does not name: a member struck off the roster keeps a

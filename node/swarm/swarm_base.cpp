@@ -58,13 +58,14 @@ void Swarm::Impl::look_for_base(Item& item) {
                    wanted.artifact, wanted.version);
         return;
     }
-    if (missing_bytes(item) < settings_.base_spares_min_bytes) return;
+    const swarm::BaseTerms terms{missing_bytes(item), settings_.base_spares_min_bytes};
+    if (terms.missing_bytes < terms.spares_min_bytes) return;
     item.base.state = Base::State::choosing;
     item.base.since_ms = swarm_now_ms();
     item.claim_since_unix_ms = swarm_now_unix_ms();
     changed(true);
     state_worker_->submit([this, manifest = item.manifest, others = std::move(others),
-                           least = settings_.base_spares_min_bytes](const std::stop_token&) {
+                           terms](const std::stop_token&) {
         // `this` outlives its workers.
         std::optional<swarm::BaseChoice> choice;
         const auto chunks = chunks_of(*manifest);
@@ -73,7 +74,7 @@ void Swarm::Impl::look_for_base(Item& item) {
         if (here) {
             choice = swarm::choose_base(
                 *manifest, others, [&](const ChunkHash& hash) { return here->contains(hash); },
-                least);
+                terms);
         }
         post([sha256 = manifest->sha256, choice = std::move(choice)](Impl& self) {
             self.base_chosen(sha256, choice);

@@ -101,6 +101,43 @@ def upgrade(build, form):
         check_nodes(site)
 
 
+def borrowed(build):
+    """the only server with a route to the origin has no old version: it gets it over the LAN first"""
+    folder = Path(build).resolve() / "samples"
+    folder.mkdir(exist_ok=True)
+    one = image(folder / "delta-1.bin", 1)
+    two = upgraded(folder / "delta-2.bin", one)
+    with set_up(build, {}, {}, nodes=3) as site:
+        add(site, "1.0.0", one, "zstd")
+        holders, last = site.names[:2], site.names[2]
+        site.services["image"] = ("binary", "1.0.0", SLEEP, holders)
+        apply(site)
+        publish(site, holders)
+        stored = add(site, "2.0.0", two, "zstd")
+        for name in holders:
+            subprocess.run([*site.net.enter(name), "ip", "route", "add", "unreachable",
+                            f"{site.origin}/32"], check=True)
+        # The old version's bytes outlive a restart of those who hold it, and so does their offer.
+        for name in holders:
+            site.stop(name)
+            site.start_agent(name)
+        wait_for("all agents alive in each other's eyes", 30, site.all_alive)
+        site.services["image"] = ("binary", "2.0.0", SLEEP)
+        apply(site)
+        expected = expected_wan_bytes(site)
+        sent = publish(site, site.names)
+        print(f"FIGURE: borrowed: upgrade by one that held nothing: {sent} bytes on the link, "
+              f"{expected} expected, {stored} stored")
+        expect(sent <= 1.08 * expected + 50_000, f"{sent} bytes over the WAN for {expected}")
+        expect("gets 1.0.0 over the LAN first" in site.log(last), "no base was borrowed")
+        text = http(site, last, f"http://{site.address[last]}:8474/metrics")
+        lines = {line.split()[0]: float(line.split()[1]) for line in text.splitlines()
+                 if line.startswith("orchestrix_agent_") and "{" not in line}
+        expect(lines["orchestrix_agent_bases_borrowed"] == 1, f"bases_borrowed: {lines}")
+        # The others make most pieces of what they have, and hand them on.
+        expect(lines["orchestrix_agent_delta_bytes"] > 0, f"delta_bytes: {lines}")
+
+
 def check_nodes(site):
     """Who held nothing pulled nothing; the metrics tell what was taken from the old version."""
     status = wait_for("status", 10, lambda: site.status("edge-1"))
@@ -127,4 +164,4 @@ def zstd(build):
 
 
 if __name__ == "__main__":
-    main([plain, zstd])
+    main([plain, zstd, borrowed])

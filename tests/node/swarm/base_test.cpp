@@ -157,21 +157,26 @@ TEST_CASE("base: the version that spares the most is chosen, if any spares enoug
     };
     const auto none = [](const ChunkHash&) { return false; };
     const std::vector<std::shared_ptr<const Manifest>> all{shared(far), shared(other), shared(one)};
-    auto choice = swarm::choose_base(two.manifest, all, none, 64U << 10);
+    const auto all_of_it = two.manifest.size_bytes;
+    const swarm::BaseTerms terms{all_of_it, 64U << 10};
+    const auto choice = swarm::choose_base(two.manifest, all, none, terms);
     REQUIRE(choice);
     CHECK(choice->base->version == "1");
     CHECK(choice->spared_bytes == two.bytes.size() - expected(two, one));
-    CHECK_FALSE(swarm::choose_base(two.manifest, all, none, 64U << 20));
-    CHECK_FALSE(swarm::choose_base(two.manifest, {shared(other)}, none, 64U << 10));
+    CHECK_FALSE(swarm::choose_base(two.manifest, all, none, {all_of_it, 64U << 20}));
+    CHECK_FALSE(swarm::choose_base(two.manifest, {shared(other)}, none, terms));
+    // The site has nearly all of it: not worth 4 MiB over the LAN.
+    CHECK_FALSE(swarm::choose_base(two.manifest, all, none, {60U << 10, 0}));
+    CHECK(swarm::choose_base(two.manifest, all, none, {128U << 10, 0})->spared_bytes == 128U << 10);
     // What is here already is spared anyway.
     const auto everything = [](const ChunkHash&) { return true; };
-    CHECK_FALSE(swarm::choose_base(two.manifest, all, everything, 0));
-    // A version of which far too much would have to cross even a LAN.
-    auto huge = one.manifest;
-    huge.size_bytes = 40 * one.bytes.size();
-    CHECK_FALSE(swarm::choose_base(two.manifest, {std::make_shared<const Manifest>(huge)}, none,
-                                   64U << 10));
+    CHECK_FALSE(swarm::choose_base(two.manifest, all, everything, {all_of_it, 0}));
+    // A version whose chunk list does not add up.
+    auto wrong = one.manifest;
+    wrong.size_bytes = 80 * one.bytes.size();
+    CHECK_FALSE(
+        swarm::choose_base(two.manifest, {std::make_shared<const Manifest>(wrong)}, none, terms));
     auto blind = two.manifest;
     blind.chunks.clear();
-    CHECK_FALSE(swarm::choose_base(blind, all, none, 0));
+    CHECK_FALSE(swarm::choose_base(blind, all, none, {all_of_it, 0}));
 }
