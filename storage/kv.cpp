@@ -11,8 +11,14 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdarg>
+#include <cstdio>
 #include <filesystem>
 
+#include "protocol/log/log.hpp"
 #include "storage/files.hpp"
 
 namespace clarity {
@@ -78,6 +84,35 @@ rocksdb::Env* lean_env() {
     return env.get();
 }
 
+/// What RocksDB warns of goes where our own warnings go. Its own log file begins with all options,
+/// 200 lines at every start, which nobody reads.
+class Warnings final : public rocksdb::Logger {
+  public:
+    Warnings() : Logger(rocksdb::WARN_LEVEL) {}
+    void LogHeader(const char*, va_list) override {}
+    void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list values) override {
+        if (level < rocksdb::WARN_LEVEL || level > rocksdb::FATAL_LEVEL) return;
+        // We do not let it: NoOptionsFile.
+        if (std::string_view(format).find("persist options") != std::string_view::npos) return;
+        if (const auto second = seconds(); told_second_.exchange(second) == second) return;
+        std::array<char, 1024> text{};
+        if (std::vsnprintf(text.data(), text.size(), format, values) < 0) return;
+        if (level == rocksdb::WARN_LEVEL) log::warning("store: {}", text.data());
+        else log::error("store: {}", text.data());
+    }
+    using Logger::Logv;
+
+  private:
+    /// The last one that something was told in: a full disk would fill the log.
+    std::atomic<std::int64_t> told_second_ = -1;
+
+    static std::int64_t seconds() {
+        return std::chrono::duration_cast<std::chrono::seconds>(
+                   std::chrono::steady_clock::now().time_since_epoch())
+            .count();
+    }
+};
+
 /// A few megabytes in all: an agent lives beside the work that the box is for.
 rocksdb::Options small_options() {
     rocksdb::Options options;
@@ -95,9 +130,8 @@ rocksdb::Options small_options() {
     options.max_background_jobs = 2;
     options.max_subcompactions = 1;
     options.table_cache_numshardbits = 2;
+    options.info_log = std::make_shared<Warnings>();
     options.info_log_level = rocksdb::WARN_LEVEL;
-    options.max_log_file_size = 1 << 20;
-    options.keep_log_file_num = 2;
     options.recycle_log_file_num = 0;
     options.max_manifest_file_size = 4 << 20;
     options.stats_dump_period_sec = 0;

@@ -42,6 +42,19 @@ TEST_CASE("store: values are there after it is closed and opened again") {
     CHECK((*store)->get("c").value() == std::nullopt);
 }
 
+TEST_CASE("store: only data is in its folder, no log of RocksDB's own") {
+    const TempDir dir;
+    const auto db = dir / "db";
+    REQUIRE((*KeyValueStore::open(db))->put("a", "1", Sync::yes));
+    REQUIRE((*KeyValueStore::open(db))->get("a"));
+    for (const auto& each : std::filesystem::directory_iterator(db)) {
+        INFO(each.path());
+        CHECK(!each.path().filename().string().starts_with("LOG."));
+        CHECK(each.path().filename() != "LOG");
+        CHECK(!each.path().filename().string().starts_with("OPTIONS"));
+    }
+}
+
 TEST_CASE("store: a batch puts and erases together") {
     const TempDir dir;
     auto store = KeyValueStore::open(dir / "kv");
