@@ -17,6 +17,7 @@
 #include "node/swarm/reserved_port.hpp"
 #include "node/swarm/session_settings.hpp"
 #include "protocol/log/log.hpp"
+#include "storage/files.hpp"
 
 namespace clarity::swarm {
 
@@ -213,8 +214,8 @@ void TorrentSession::Impl::handle_alert(const lt::alert& alert) {
     } else if (const auto* add = lt::alert_cast<lt::add_torrent_alert>(&alert)) {
         added(*add);
     } else if (const auto* file = lt::alert_cast<lt::file_error_alert>(&alert)) {
-        trouble(file->torrent_name(),
-                to_error(file->error, fmt::format("cannot read or write {}", file->filename())));
+        const auto what = "cannot read or write in " + parent_dir(file->filename());
+        trouble(file->torrent_name(), to_error(file->error, what));
     } else if (const auto* error = lt::alert_cast<lt::torrent_error_alert>(&alert)) {
         trouble(error->torrent_name(),
                 to_error(error->error, fmt::format("torrent {}", error->torrent_name())));

@@ -191,7 +191,8 @@ void Swarm::Impl::got_trouble(const Digest& sha256, const Error& error) {
     if (item == nullptr || item->phase == Phase::preparing || item->phase == Phase::resting) return;
     if (item->phase == Phase::running) {
         stop_fetch(*item);
-        failed(*item, error);
+        const auto what = item->manifest->artifact + "@" + item->manifest->version;
+        failed(*item, Error(error).within(what));
         rest(*item);
         return;
     }
