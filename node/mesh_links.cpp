@@ -19,7 +19,7 @@ MeshLinks::MeshLinks(LinkSettings settings, LinkActions actions)
 
 void MeshLinks::send(std::int64_t now_ms, const std::string& member, Bytes frame, Belief belief) {
     const bool guess = belief == Belief::unknown && !active_.contains(member);
-    if (guess && !links_.contains(member) && !may_guess()) {
+    if (guess && !links_.contains(member) && !may_guess(now_ms)) {
         ++counters_.unsent;
         return;
     }
@@ -36,15 +36,22 @@ void MeshLinks::send(std::int64_t now_ms, const std::string& member, Bytes frame
     if (we_dial(member) || belief == Belief::dead || !active_.contains(member)) {
         return dial(now_ms, member, link, guess);
     }
-    link.dial_ms = now_ms + (belief == Belief::alive ? settings_.patience_alive_ms
-                                                     : settings_.patience_unknown_ms);
+    link.dial_ms = now_ms + settings_.patience_alive_ms;
+    link.dial_alone_ms =
+        belief == Belief::alive ? link.dial_ms : now_ms + settings_.patience_unknown_ms;
 }
 
-bool MeshLinks::may_guess() const {
+std::int64_t MeshLinks::our_turn_ms(const Link& link, bool alone) const {
+    return alone ? std::min(link.dial_alone_ms, link.dial_ms) : link.dial_ms;
+}
+
+bool MeshLinks::may_guess(std::int64_t now_ms) const {
     std::size_t under_way = 0;
     for (const auto& [member, link] : links_) {
         const bool dials = link.out && !link.out->is_up && !link.in;
-        if (dials && !active_.contains(member)) ++under_way;
+        if (!dials) continue;
+        const bool young = now_ms - link.out->since_ms < settings_.guess_after_ms;
+        if (young || !active_.contains(member)) ++under_way;
     }
     return under_way < settings_.guesses_max;
 }
@@ -93,7 +100,7 @@ void MeshLinks::dial(std::int64_t now_ms, const std::string& member, Link& link,
                                ? patience_doublings
                                : std::min(link.failures, patience_doublings);
     const auto patience = settings_.dial_timeout_ms << doublings;
-    link.out = Outgoing{addresses[link.address], false, guess, now_ms + patience};
+    link.out = Outgoing{addresses[link.address], false, guess, now_ms, now_ms + patience};
     ++counters_.dials;
     actions_.dial(member, link.out->endpoint);
 }
@@ -235,7 +242,8 @@ void MeshLinks::step(std::int64_t now_ms, const std::string& member, Link& link)
         hang_up(member, link);
     }
     if (link.out || link.in || now_ms < link.retry_ms) return;
-    const bool our_turn = link.dial_ms >= 0 ? now_ms >= link.dial_ms : !link.waiting.empty();
+    const bool our_turn =
+        link.dial_ms >= 0 ? now_ms >= our_turn_ms(link, connections() == 0) : !link.waiting.empty();
     if ((our_turn && !link.waiting.empty()) || (active && we_dial(member))) {
         dial(now_ms, member, link);
     } else if (link.waiting.empty()) {
@@ -254,6 +262,7 @@ void MeshLinks::on_time(std::int64_t now_ms) {
 
 std::int64_t MeshLinks::deadline() const {
     auto out = never;
+    const bool alone = connections() == 0;
     const auto at_latest = [&](std::int64_t when_ms) { out = std::min(out, when_ms); };
     for (const auto& [member, link] : links_) {
         const bool active = active_.contains(member);
@@ -263,7 +272,7 @@ std::int64_t MeshLinks::deadline() const {
         // What the other end opened, it closes.
         if (!active && !link.in) at_latest(link.used_ms + settings_.idle_close_ms);
         if (link.out || link.in) continue;
-        if (link.dial_ms >= 0) at_latest(std::max(link.dial_ms, link.retry_ms));
+        if (link.dial_ms >= 0) at_latest(std::max(our_turn_ms(link, alone), link.retry_ms));
         else if (!link.waiting.empty() || (active && we_dial(member))) at_latest(link.retry_ms);
     }
     return out;

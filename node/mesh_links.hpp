@@ -33,15 +33,17 @@ struct LinkActions {
 struct LinkSettings {
     std::string self;
     std::uint64_t seed = 1;
-    /// How long the higher id leaves the first dial to the lower one: where the other is known to
-    /// be alive, and where it may not be there at all.
+    /// How long the higher id leaves the first dial to the lower one. The shorter one where the
+    /// other may not be there at all and nothing else is open: as soon as somebody has heard of us,
+    /// the other hears of us too, and dials.
     std::int64_t patience_alive_ms = 1000;
     std::int64_t patience_unknown_ms = 300;
     /// To an address; twice that in round 2, then four times, and that at once to a sole address.
     std::int64_t dial_timeout_ms = 1500;
     /// Dials under way to others than the active peers: these are one guess of many, and whoever is
-    /// up answers at once.
+    /// up answers at once. So do active peers: dials to them count for as long as that may take.
     std::size_t guesses_max = 3;
+    std::int64_t guess_after_ms = 400;
     std::int64_t backoff_min_ms = 300;    ///< after all addresses failed; doubles, with jitter
     std::int64_t backoff_max_ms = 4000;   ///< below the mesh's own tries at the dead: 5 s
     std::int64_t idle_close_ms = 15'000;  ///< of a connection beyond the active peers
@@ -113,6 +115,7 @@ class MeshLinks {
         std::string endpoint;
         bool is_up = false;
         bool guess = false;  ///< see LinkSettings::guesses_max
+        std::int64_t since_ms = 0;
         std::int64_t give_up_ms = 0;
     };
     struct Link {
@@ -122,7 +125,8 @@ class MeshLinks {
         std::size_t waiting_bytes = 0;
         std::int64_t used_ms = 0;
         std::int64_t duplicate_ms = -1;  ///< since when our own connection is the second one
-        std::int64_t dial_ms = -1;       ///< we leave it to the other until then
+        std::int64_t dial_ms = -1;       ///< we leave it to the other until then, …
+        std::int64_t dial_alone_ms = 0;  ///< … while nothing is open until then
         std::int64_t retry_ms = 0;       ///< no dial before
         std::size_t address = 0;         ///< of the round under way
         unsigned failures = 0;           ///< rounds in a row
@@ -136,7 +140,9 @@ class MeshLinks {
     std::minstd_rand random_;
 
     /// May another member that was never heard of be dialled now?
-    [[nodiscard]] bool may_guess() const;
+    [[nodiscard]] bool may_guess(std::int64_t now_ms) const;
+    /// When it is our turn to dial a member that we leave to dial us.
+    [[nodiscard]] std::int64_t our_turn_ms(const Link& link, bool alone) const;
     [[nodiscard]] bool we_dial(const std::string& member) const { return settings_.self < member; }
     void dial(std::int64_t now_ms, const std::string& member, Link& link, bool guess = false);
     void hang_up(const std::string& member, Link& link);

@@ -125,6 +125,7 @@ TEST_CASE("mesh links: beyond the active peers, and to the dead, whoever has to 
 TEST_CASE("mesh links: guesses at who may be there are few at once, and soon given up") {
     Bench b;
     b.links.set_active(b.now_ms, {"x"});
+    b.pass(400);
     b.take();
     for (const auto* member : {"a", "p", "q", "r", "s"}) {
         b.links.send(b.now_ms, member, "ping", Belief::unknown);
@@ -141,6 +142,52 @@ TEST_CASE("mesh links: guesses at who may be there are few at once, and soon giv
     b.take();
     b.links.send(b.now_ms, "u", "ping", Belief::unknown);
     CHECK(b.count("dial u") == 1);
+}
+
+TEST_CASE(
+    "mesh links: no guess while dials to active peers are new, for who is up answers at once") {
+    Bench b;
+    b.links.set_active(b.now_ms, {"n", "o", "p"});
+    CHECK(b.count("dial ") == 3);
+    b.links.send(b.now_ms, "x", "1", Belief::unknown);
+    CHECK(b.count("dial x") == 0);
+    b.links.up(b.now_ms, "n");
+    b.links.send(b.now_ms, "x", "1", Belief::unknown);  // two are under way: one guess is
+    b.links.send(b.now_ms, "y", "1", Belief::unknown);
+    CHECK(b.count("dial x") == 1);
+    CHECK(b.count("dial y") == 0);
+    b.pass(400);  // nobody at "o" and "p"
+    b.links.send(b.now_ms, "y", "1", Belief::unknown);
+    CHECK(b.count("dial y") == 1);
+}
+
+TEST_CASE("mesh links: the higher id waits longer for a stranger where others can speak of it") {
+    Bench alone;
+    alone.links.set_active(alone.now_ms, {"a"});
+    alone.links.send(alone.now_ms, "a", "1", Belief::unknown);
+    alone.pass(299);
+    CHECK(alone.count("dial a") == 0);
+    alone.pass(1);
+    CHECK(alone.count("dial a") == 1);
+
+    Bench known;
+    known.links.set_active(known.now_ms, {"a", "x"});
+    known.links.send(known.now_ms, "a", "1", Belief::unknown);
+    known.links.up(known.now_ms, "x");
+    known.pass(999);
+    CHECK(known.count("dial a") == 0);
+    known.pass(1);
+    CHECK(known.count("dial a") == 1);
+
+    Bench left;  // whoever could speak of it is gone
+    left.links.set_active(left.now_ms, {"a", "x"});
+    left.links.send(left.now_ms, "a", "1", Belief::unknown);
+    left.links.up(left.now_ms, "x");
+    left.pass(500);
+    CHECK(left.count("dial a") == 0);
+    left.links.down(left.now_ms, "x");
+    left.pass(1);
+    CHECK(left.count("dial a") == 1);
 }
 
 TEST_CASE("mesh links: of two connections the higher id closes its own once the other is in use") {
