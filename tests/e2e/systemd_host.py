@@ -13,10 +13,23 @@ from harness import ROOT, Failure, Skip, wait_for
 SUITE = "bookworm"
 
 
+def _libraries(program):
+    """The files of the shared libraries that a program needs: those that the loader brings, and
+    those whose names are in it because it opens them when they are first used."""
+    def run(*command):
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    linked = re.findall(r"=> (/\S+)", run("ldd", program))
+    named = {each.decode() for each in
+             re.findall(rb"\0(lib[a-z]+\.so\.\d+)\0", Path(program).read_bytes())}
+    opened = named - {Path(each).name for each in linked}
+    return linked + [path for name, path in
+                     re.findall(r"^\s*(\S+) \(.*=> (/\S+)$", run("ldconfig", "-p"), re.M)
+                     if name in opened]
+
+
 def _library_packages(program):
     """The Debian packages of the shared libraries that a program needs."""
-    text = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    paths = {each: str(Path(each).resolve()) for each in re.findall(r"=> (/\S+)", text)}
+    paths = {each: str(Path(each).resolve()) for each in _libraries(program)}
     known = {}
     asked = {one for each, real in paths.items() for one in (each, real, real.removeprefix("/usr"))}
     for line in subprocess.run(["dpkg", "-S", *asked], capture_output=True,
