@@ -28,12 +28,7 @@ Result<std::vector<ServerAnswer>> order_caches(Session& session, const CacheOrde
         api.post("/api/v1/sites/" + path + "/cache/" + std::string(request.order), request.body));
     std::vector<ServerAnswer> out;
     for (const auto& each : json_or<Json>(sent, "orders", Json::array())) {
-        ServerAnswer order;
-        order.server = json_or<std::string>(each, "server", "");
-        order.server_id = json_or<std::string>(each, "server_id", "");
-        order.nonce = json_or<std::string>(each, "nonce", "");
-        order.state = json_or<std::string>(each, "state", "unknown");
-        out.push_back(std::move(order));
+        out.push_back(order_from(each));
     }
     CLARITY_CHECK(await_answers(api, out, request.timeout_ms));
     for (auto& each : out) parse_answer(each);

@@ -29,6 +29,15 @@ bool is_reachable(const ServerAnswer& answer) {
 
 }  // namespace
 
+ServerAnswer order_from(const Json& json) {
+    ServerAnswer out;
+    out.server = json_or<std::string>(json, "server", "");
+    out.server_id = json_or<std::string>(json, "server_id", "");
+    out.nonce = json_or<std::string>(json, "nonce", "");
+    out.state = json_or<std::string>(json, "state", "unknown");
+    return out;
+}
+
 std::string_view name_of(Outcome outcome) {
     switch (outcome) {
         case Outcome::done: return "done";

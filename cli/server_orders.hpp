@@ -20,6 +20,10 @@ struct ServerAnswer {
     Json result;       ///< of done, where the order is answered in JSON: `text`, parsed
 };
 
+/// What the coordinator says of a server: "server", "server_id", "state" and, once it was sent, the
+/// order's "nonce".
+[[nodiscard]] ServerAnswer order_from(const Json& json);
+
 /// "done", "failed" or "no answer".
 [[nodiscard]] std::string_view name_of(ServerAnswer::Outcome outcome);
 

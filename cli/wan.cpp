@@ -19,10 +19,7 @@ Result<std::vector<ServerAnswer>> servers_of(const Api& api, const std::string& 
         answer.is_object() && answer.contains("agents") ? answer.at("agents") : answer;
     std::vector<ServerAnswer> out;
     for (const auto& each : list) {
-        ServerAnswer order;
-        order.server = json_or<std::string>(each, "server", "");
-        order.server_id = json_or<std::string>(each, "server_id", "");
-        order.state = json_or<std::string>(each, "state", "unknown");
+        auto order = order_from(each);
         if (server.empty() || order.server == server || order.server_id == server) {
             out.push_back(std::move(order));
         }
@@ -64,7 +61,7 @@ Result<ExitCode> order(Session& session, const Arguments& arguments, const std::
     });
     const auto code = report_answers(session, orders);
     if (code == ExitCode::partial || code == ExitCode::timeout) {
-        session.note("who did not answer takes it if it is back within {}; else say it again",
+        session.note("the order stands for {}: who did not answer takes it if it is back by then",
                      format_duration(static_cast<double>(ttl_s)));
     }
     return code;
