@@ -14,7 +14,8 @@ import time
 import traceback
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent),
+                str(Path(__file__).resolve().parents[1] / "support")]
 from network import Network, can_make_namespaces  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]

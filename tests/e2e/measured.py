@@ -12,9 +12,9 @@ import time
 
 from harness import Failure, wait_for
 from network import sh
+from process_times import cpu_s
 
 CLONE_NEWNET = 0x40000000
-TICKS_S = os.sysconf("SC_CLK_TCK")
 ETHERNET_BYTES = 14  # per packet: the loopback's own counters leave the link's header out
 CENTRE_PORTS = (8470, 8471)  # the coordinator's: what is not the site's LAN
 
@@ -199,11 +199,7 @@ class Measured:
 
     def cpu_s(self):
         """Processor seconds that each has used."""
-        out = {}
-        for name in self.running():
-            fields = self.proc(name, "stat").rsplit(")", 1)[1].split()
-            out[name] = (int(fields[11]) + int(fields[12])) / TICKS_S
-        return out
+        return {name: cpu_s(self.processes[name].pid) for name in self.running()}
 
     def switches(self):
         """Times that all threads of each went to sleep: wake-ups, near enough."""

@@ -21,6 +21,9 @@ import time
 import zipfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from process_times import cpu_s  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = Path(os.environ.get("CLARITY_FUZZERS", ROOT / "build/fuzz/bin"))
 LATE = 50  # times the seconds a fuzzer may take on a machine that does other work too
@@ -57,12 +60,6 @@ def archives(corpus):
         out.writestr("../up", "hello")
 
 
-def cpu_seconds(pid):
-    """Of a process of ours that nobody has waited for yet."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def run_one(name, seconds, folder):
     """(name, exit code or None, seconds, seconds of CPU, runs, output)"""
     corpus, findings, log = folder / "corpus" / name, folder / "findings", folder / f"{name}.log"
@@ -77,7 +74,7 @@ def run_one(name, seconds, folder):
         ended, status, used = 0, 0, None
         while ended == 0:
             time.sleep(0.1)
-            if cpu_seconds(process.pid) >= seconds:
+            if cpu_s(process.pid) >= seconds:
                 os.kill(process.pid, signal.SIGUSR1)  # libFuzzer ends its run in good order
             elif time.monotonic() - started > LATE * seconds + 300:
                 os.kill(process.pid, signal.SIGKILL)

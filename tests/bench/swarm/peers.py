@@ -22,11 +22,11 @@ import samples
 from harness import Failure, Site, expect, wait_for
 from network import Network, carry_s
 from packages import install
+from process_times import cpu_s
 
 TRACKER_PORT = 6969
 REGISTRY_PORT = 5000
 PIECE_POWER = 18  # mktorrent's default: 256 KiB
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def run(*command, **options):
@@ -128,11 +128,9 @@ class Peer:
         for name in self.site.names:
             for pid in self.site.net.processes(name):
                 try:
-                    with open(f"/proc/{pid}/stat") as text:
-                        fields = text.read().rsplit(")", 1)[1].split()
+                    total += cpu_s(pid, waited_for=True)
                 except FileNotFoundError:
                     continue  # ended meanwhile; whoever waited for it has its time
-                total += sum(map(int, fields[11:15])) / TICKS
         return total
 
 

@@ -33,11 +33,11 @@ import samples  # noqa: E402
 from harness import SITE, Failure, wait_for  # noqa: E402
 from network import Network, can_make_namespaces, carry_s  # noqa: E402
 from packages import Unavailable  # noqa: E402
+from process_times import cpu_s  # noqa: E402
 from scenes import PUBLISH, SLEEP, apply, set_up  # noqa: E402
 
 HERE = re.compile(r"^(\d+-\d+-\d+T\d+:\d+:\d+\.\d+)Z.* (\S+)@\S+ is here: ", re.M)
 FETCHING = re.compile(r"swarm: fetching (\S+)@")
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def say(text):
@@ -81,14 +81,8 @@ class Run:
         return all(len(self.arrived(name)) == len(self.names) for name in names)
 
     def cpu_s(self):
-        total = 0.0
-        for name in self.site.names:
-            process = self.site.processes.get(name)
-            if process is None:
-                continue
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-            total += (int(fields[11]) + int(fields[12])) / TICKS
-        return total
+        processes = [self.site.processes.get(name) for name in self.site.names]
+        return sum(cpu_s(each.pid) for each in processes if each is not None)
 
     def memory_mb(self, field):
         """The largest of the agents' figures of that name: VmHWM, RssAnon."""
