@@ -1,8 +1,8 @@
 #include "node/swarm/offenders.hpp"
 
-#include <boost/asio/ip/address.hpp>
-
 #include <algorithm>
+
+#include "node/swarm/session_settings.hpp"
 
 namespace clarity::swarm {
 namespace {
@@ -33,16 +33,11 @@ std::map<std::string, std::uint64_t> Offenders::counts() const {
 }
 
 bool is_at(const std::string& endpoint, const std::string& address) {
-    auto host = endpoint.substr(0, endpoint.rfind(':'));
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-        host = host.substr(1, host.size() - 2);
-    }
     // Compared as numbers: IPv6 has many spellings for one address.
-    boost::system::error_code bad_host;
-    boost::system::error_code bad_address;
-    const auto a = boost::asio::ip::make_address(host, bad_host);
-    const auto b = boost::asio::ip::make_address(address, bad_address);
-    return !bad_host && !bad_address && a == b;
+    const auto parsed = parse_endpoint(endpoint);
+    boost::system::error_code error;
+    const auto other = boost::asio::ip::make_address(address, error);
+    return parsed && !error && parsed->address() == other;
 }
 
 }  // namespace clarity::swarm

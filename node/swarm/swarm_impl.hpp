@@ -204,7 +204,8 @@ class Swarm::Impl : public std::enable_shared_from_this<Impl> {
         all,    ///< everybody, at every address they may have
     };
     [[nodiscard]] std::vector<Link> links_for(const Item& item) const;
-    [[nodiscard]] std::vector<std::string> endpoints_for(const Item& item, Dial whom) const;
+    [[nodiscard]] static std::vector<std::string> endpoints_of(const std::vector<Link>& links,
+                                                               Dial whom);
 
     // swarm_base.cpp: another version first, over the LAN
     [[nodiscard]] bool awaits_base(Item& item);

@@ -125,7 +125,7 @@ void Swarm::Impl::add_torrent(Item& item, const std::string& path) {
         return each.first != settings_.server_id && holding != nullptr && holding->complete;
     });
     const auto endpoints =
-        incomplete ? endpoints_for(item, Dial::first) : std::vector<std::string>{};
+        incomplete ? endpoints_of(links_for(item), Dial::first) : std::vector<std::string>{};
     item.dialled = {endpoints.begin(), endpoints.end()};
     const auto added =
         session_->add(item.manifest->sha256, *torrent, path, item.have, endpoints, alone);
@@ -201,7 +201,7 @@ void Swarm::Impl::got_trouble(const Digest& sha256, const Error& error) {
     item->troubled = true;
     if (item->phase == Phase::hashing) return;
     if (++item->troubles <= troubles_max) {
-        session_->dial(sha256, endpoints_for(*item, Dial::all));
+        session_->dial(sha256, endpoints_of(links_for(*item), Dial::all));
         session_->clear_trouble(sha256);
         return;
     }
@@ -290,7 +290,7 @@ void Swarm::Impl::completed(Item& item, const std::string& path, bool moved) {
         add_torrent(item, path);
     } else if (item.troubled) {
         session_->dial(item.manifest->sha256,
-                       endpoints_for(item, Dial::all));  // trouble cut the peers off
+                       endpoints_of(links_for(item), Dial::all));  // trouble cut the peers off
         session_->clear_trouble(item.manifest->sha256);
     }
     item.troubled = false;
@@ -354,9 +354,9 @@ std::vector<Swarm::Impl::Link> Swarm::Impl::links_for(const Item& item) const {
 }
 
 /// Where to dial.
-std::vector<std::string> Swarm::Impl::endpoints_for(const Item& item, Dial whom) const {
+std::vector<std::string> Swarm::Impl::endpoints_of(const std::vector<Link>& links, Dial whom) {
     std::vector<std::string> out;
-    for (const auto& [peer, ours, there] : links_for(item)) {
+    for (const auto& [peer, ours, there] : links) {
         if (!ours && whom == Dial::turn) continue;
         out.push_back(peer->endpoint);
         if (whom == Dial::all) out.insert(out.end(), peer->others.begin(), peer->others.end());
@@ -375,7 +375,7 @@ void Swarm::Impl::dial(Item& item) {
     const bool lonely = item.peers < static_cast<std::size_t>(there);
     if (!lonely || item.lonely_since_ms < 0) item.lonely_since_ms = lonely ? now : -1;
     const bool in_vain = lonely && now - item.lonely_since_ms >= dial_patience_ms;
-    const auto endpoints = endpoints_for(item, in_vain ? Dial::all : Dial::turn);
+    const auto endpoints = endpoints_of(links, in_vain ? Dial::all : Dial::turn);
     const bool news = std::any_of(endpoints.begin(), endpoints.end(),
                                   [&](const auto& each) { return !item.dialled.contains(each); });
     if (!news && !(lonely && now - item.dialled_ms >= dial_interval_ms)) return;
